@@ -1,11 +1,13 @@
+import { TenantSecretsError } from "@repo/catalog";
 import type { Entered } from "../runs/definition.ts";
 import { defineRun, type Run } from "../runs/run.ts";
 import { askPerson } from "./asking.ts";
 import { createAskDriver, type DriverParts } from "./driver-call.ts";
 import { create, lead, prepare, type RunParts, testValue } from "./make-value.ts";
 import { promote, watch } from "./replace-value.ts";
+import { again } from "./next.ts";
 import { confirm, giveUpRun, retire } from "./retirement.ts";
-import { type Phase, RotationFacts, RotationInput, type RotationStep } from "./rotation-state.ts";
+import { hourMs, type Phase, RotationFacts, RotationInput, type RotationStep } from "./rotation-state.ts";
 import { rotationCaller, type SecretParts } from "./secret-in-run.ts";
 
 export type RotationRun = Run<RotationInput, RotationFacts, unknown>;
@@ -15,8 +17,16 @@ export function defineRotation(given: SecretParts & DriverParts): RotationRun {
   const parts: RunParts = { ...given, ask: createAskDriver(given) };
   const phase =
     (work: (parts: RunParts, step: RotationStep) => Promise<Entered>) =>
-    (step: RotationStep): Promise<Entered> =>
-      work(parts, step);
+    async (step: RotationStep): Promise<Entered> => {
+      try {
+        return await work(parts, step);
+      } catch (error) {
+        // Its rotation goes on where it is, once the company is resumed.
+        if (error instanceof TenantSecretsError && error.code === "COMPANY_SUSPENDED")
+          return again(step, hourMs);
+        throw error;
+      }
+    };
   return defineRun<RotationInput, RotationFacts, Phase, unknown>(given.database, {
     kind: "rotate-secret",
     title: ({ secretKey }) => `Rotation of ${secretKey}`,

@@ -374,6 +374,19 @@ test("a company on Infisical has no rotation, and another company's is not found
   expect(await codeOf(secrets.rotation.run(stranger, acme, run))).toBe("NOT_FOUND");
 });
 
+test("a rotation waits while its company is suspended, and goes on where it was", async () => {
+  await setPolicy();
+  const run = await rotate();
+  await drive(run, inPhase("test"));
+  await secrets.suspension.suspend(operator, acme);
+  await due(run);
+  await secrets.runs.work["rotate-secret"]?.(run, signal);
+  await secrets.suspension.resume(operator, acme);
+  expect(await look(run)).toMatchObject({ phase: "test", state: "waiting" });
+  await drive(run, inPhase("watch"));
+  expect(live()).toHaveLength(2);
+});
+
 test("no row, no event and no error of a rotation holds a value", async () => {
   await setPolicy();
   sendgrid.faults.add({ fault: "dropAfter", method: "POST", path: "/v3/api_keys" });
