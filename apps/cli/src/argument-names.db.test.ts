@@ -50,7 +50,7 @@ const fitting: Readonly<Record<string, string>> = {
 };
 
 /** What reads its standard input is started as a process of its own. */
-const reading: ReadonlySet<string> = new Set(["set", "stage", "search"]);
+const reading: ReadonlySet<string> = new Set(["set", "stage", "search", "rotation supply"]);
 
 let fixture: Fixture;
 let environment: Environment;

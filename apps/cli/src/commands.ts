@@ -299,6 +299,54 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "End a run for good",
       load: async () => (await import("./commands/runs.ts")).cancelCommand,
     },
+    "rotation show": {
+      summary: "Show how a company's secrets are rotated, and when",
+      load: async () => (await import("./commands/rotation.ts")).showCommand,
+    },
+    "rotation set": {
+      summary: "Say how a secret is rotated, and when",
+      load: async () => (await import("./commands/rotation.ts")).setCommand,
+    },
+    "rotation remove": {
+      summary: "Rotate a secret no more",
+      load: async () => (await import("./commands/rotation.ts")).removeCommand,
+    },
+    "rotation pause": {
+      summary: "Let a secret's schedule wait",
+      load: async () => (await import("./commands/rotation.ts")).pauseCommand,
+    },
+    "rotation resume": {
+      summary: "Rotate by schedule again, after a pause or failures",
+      load: async () => (await import("./commands/rotation.ts")).resumeCommand,
+    },
+    "rotation now": {
+      summary: "Rotate a secret now",
+      load: async () => (await import("./commands/rotation-runs.ts")).nowCommand,
+    },
+    "rotation runs": {
+      summary: "List a company's rotations, the newest first",
+      load: async () => (await import("./commands/rotation-runs.ts")).runsCommand,
+    },
+    "rotation run": {
+      summary: "Show how far a rotation is, and what a person has to do",
+      load: async () => (await import("./commands/rotation-runs.ts")).runCommand,
+    },
+    "rotation supply": {
+      summary: "Enter the value that a person made for a rotation",
+      load: async () => (await import("./commands/rotation-people.ts")).supplyCommand,
+    },
+    "rotation confirm": {
+      summary: "Say that the old credential was ended at the provider",
+      load: async () => (await import("./commands/rotation-people.ts")).confirmCommand,
+    },
+    "rotation abort": {
+      summary: "End a rotation before its value is current",
+      load: async () => (await import("./commands/rotation-people.ts")).abortCommand,
+    },
+    "rotation fall-back": {
+      summary: "Make the value before a rotation current again",
+      load: async () => (await import("./commands/rotation-people.ts")).fallBackCommand,
+    },
     "webhooks list": {
       summary: "List webhook endpoints, with what waits for each",
       load: async () => (await import("./commands/webhooks.ts")).listCommand,

@@ -24,6 +24,16 @@ export const role = {
   help: "What the person is there: owner, admin, member or auditor",
 } as const satisfies Option;
 
+/** Why a command that reads a value takes no further argument. */
+export const noValueArgument =
+  "A value is never an argument: the shell's history and the list of processes would keep it. " +
+  "Nothing was written. Send it to standard input, or leave it out and type it at the prompt.";
+
+export const keepNewline = {
+  type: "boolean",
+  help: "Keep the newline at the end of standard input",
+} as const satisfies Option;
+
 export const note = fieldOption(vaultOperations.rollback.input.shape.note, { type: "string", value: "text" });
 
 export const dateHelp = "2027-01-31, or with a time and its offset: 2027-01-31T12:00:00+01:00";

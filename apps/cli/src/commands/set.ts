@@ -4,15 +4,21 @@ import { graceOf, newExpiryOf, versionOf } from "../arguments.ts";
 import { defineCommand, fieldOption } from "../command.ts";
 import { print, printJson, remark } from "../output.ts";
 import { readSecretValue } from "../secret-value.ts";
-import { company, expectedVersion, expiryOptions, graceOptions, note, requestId } from "./common-options.ts";
+import {
+  company,
+  expectedVersion,
+  expiryOptions,
+  graceOptions,
+  keepNewline,
+  note,
+  noValueArgument,
+  requestId,
+} from "./common-options.ts";
 
 const { write, stage } = vaultOperations;
 
-const surplus =
-  "A value is never an argument: the shell's history and the list of processes would keep it. " +
-  "Nothing was written. Send it to standard input, or leave it out and type it at the prompt.";
 const valueOptions = {
-  "keep-newline": { type: "boolean", help: "Keep the newline at the end of standard input" },
+  "keep-newline": keepNewline,
   "expected-version": expectedVersion,
   "request-id": requestId,
   note,
@@ -21,7 +27,7 @@ const valueOptions = {
 
 export const setCommand = defineCommand({
   positionals: ["secretKey"],
-  surplus,
+  surplus: noValueArgument,
   options: {
     company,
     ...valueOptions,
@@ -90,7 +96,7 @@ takes none of --expected-version, --request-id, --note, --expires-at, --grace an
 
 export const stageCommand = defineCommand({
   positionals: ["secretKey"],
-  surplus,
+  surplus: noValueArgument,
   options: {
     company,
     ...valueOptions,
