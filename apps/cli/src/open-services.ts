@@ -12,12 +12,12 @@ import {
   asTenantSecretsError,
   createTenantSecrets,
   providerChecks,
-  rotationDrivers,
   TenantSecretsError,
   type Catalog,
   type TenantSecrets,
   type TenantSecretsOptions,
 } from "@repo/tenant-secrets";
+import { rotationDrivers } from "@repo/tenant-secrets/drivers";
 import { z } from "zod";
 import { readVariables } from "./env.ts";
 import { UsageError } from "./failure.ts";

@@ -14,13 +14,13 @@ import {
   asTenantSecretsError,
   createTenantSecrets,
   providerChecks,
-  rotationDrivers,
   TenantSecretsError,
   type BackupDestination,
   type Catalog,
   type TenantSecrets,
   type TenantSecretsOptions,
 } from "@repo/tenant-secrets";
+import { rotationDrivers } from "@repo/tenant-secrets/drivers";
 import { loadProduct } from "@repo/tenant-secrets/product-module";
 import { readApiEnvironment, type ApiEnvironment } from "./env.ts";
 import { createLog, type Log } from "./log.ts";

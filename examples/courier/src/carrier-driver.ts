@@ -1,4 +1,10 @@
-import { type DriverCall, DriverError, isMarker, Plaintext, type ProviderDriver } from "@repo/tenant-secrets";
+import {
+  type DriverCall,
+  DriverError,
+  isMarker,
+  Plaintext,
+  type ProviderDriver,
+} from "@repo/tenant-secrets/drivers";
 import { z } from "zod";
 
 const Settings = z.strictObject({});

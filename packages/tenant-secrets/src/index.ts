@@ -16,7 +16,6 @@ export {
   textSecret,
   type WriteOptions,
 } from "@repo/catalog";
-export { Plaintext } from "@repo/envelope";
 export type { RateLimitOptions } from "./access/rate-limits.ts";
 export type { CompanySecretsOnServer } from "./assembly/assembly.ts";
 export type { CacheOptions } from "./cache/cache-options.ts";
@@ -28,23 +27,6 @@ export type { Services } from "./product-services.ts";
 export type { CredentialChecks } from "./providers/credential-check.ts";
 export { providerChecks } from "./providers/provider-checks.ts";
 export type { WebhookVerifiers } from "./providers/webhook-verification.ts";
-export type {
-  DriverCall,
-  ExchangeDriver,
-  Guide,
-  MakingDriver,
-  PersonDriver,
-  ProviderDriver,
-  Retirement,
-  RotationDriver,
-  RotationDrivers,
-} from "./rotation/drivers/driver.ts";
-export { DriverError } from "./rotation/drivers/driver-error.ts";
-export { rotationDrivers } from "./rotation/drivers/drivers.ts";
-export { isMarker } from "./rotation/drivers/marker.ts";
-export { createOauth2Driver } from "./rotation/drivers/oauth2.ts";
-export { createPostgresRoleDriver } from "./rotation/drivers/postgres-role/postgres-role.ts";
-export { httpTemplate } from "./rotation/drivers/http-template/http-template.ts";
 export type { QuotaOptions } from "./stores/database/quotas.ts";
 export {
   type Administration,

@@ -29,6 +29,7 @@ const layers = [
   "router",
   "audit-actions.ts",
   "client.ts",
+  "drivers.ts",
   "files.ts",
   "http.ts",
   "migration-findings.ts",

@@ -81,6 +81,18 @@ test("a person makes the next key, the rotation tests it, makes it current, and 
   });
 });
 
+test("after an urgent rotation, too, a person is asked to end the old key, at once", async () => {
+  const name = { company: acme, secretKey: key };
+  const settings = '{"provider":"stripe"}';
+  await secrets.rotation.set(owner, { ...name, driver: "guided", settings, overlapSeconds: 3600 });
+  const run = await secrets.rotation.rotate(owner, { ...name, urgent: true });
+  await drive(run, isAsking);
+  await supply(run, next, { sameAccount: true });
+  const asked = await drive(run, ({ state, phase }) => state === "person" && phase === "ask-retire");
+  expect(asked.allows).toEqual(["confirm"]);
+  expect(await valueNow()).toBe(next);
+});
+
 test.each([
   ["the old key again", old, "INVALID_VALUE"],
   ["a key that Stripe does not know", "sk_test_fake_revoked_0001", "INVALID_VALUE"],

@@ -364,7 +364,7 @@ function chosen(
   }
   const driver = getDriver(drivers, name);
   const ofCatalog = rotation?.driver === name ? (rotation.settings ?? {}) : {};
-  const settings = asked.settings === undefined ? ofCatalog : parseJson(asked.settings);
+  const settings = asked.settings === undefined ? ofCatalog : (parseJson(asked.settings) ?? asked.settings);
   parseSettings(driver, settings);
   return { driver, settings };
 }

@@ -26,7 +26,8 @@ export async function promote(parts: RunParts, step: RotationStep): Promise<Ente
     }
   }
   const promotedAt = await parts.database.acrossCompanies(nowIn);
-  return enter(step, urgent ? "retire" : "watch", { promotedAt, outcome: "rotated" });
+  const phase = urgent ? afterOverlap(parts, step) : "watch";
+  return enter(step, phase, { promotedAt, outcome: "rotated" });
 }
 
 /** When the provider is asked about the new value, after it became current. */
@@ -46,7 +47,7 @@ export async function watch(parts: RunParts, step: RotationStep): Promise<Entere
   const overlapEnds = promotedAt + step.input.overlapSeconds * secondMs;
   // A person has written another value, or the overlap is over.
   if (secret === undefined || (await secret.head())?.currentVersion !== pendingVersion || now >= overlapEnds)
-    return afterOverlap(parts, step);
+    return enter(step, afterOverlap(parts, step));
   if (fallBack) return goBack(step, secret);
   if (await isNewRefused(parts, { step, secret, old: currentVersion })) {
     if (rejected > 0) return goBack(step, secret);
@@ -56,9 +57,9 @@ export async function watch(parts: RunParts, step: RotationStep): Promise<Entere
   return again(step, (next ?? overlapEnds) - now, { rejected: 0 });
 }
 
-function afterOverlap({ drivers }: RunParts, step: RotationStep): Promise<Entered> {
-  const { creates } = driverOf(drivers, step.input.driver);
-  return enter(step, creates === "person" ? "ask-retire" : "retire");
+/** A credential that a person made is ended by a person. */
+function afterOverlap({ drivers }: RunParts, { input }: RotationStep): "ask-retire" | "retire" {
+  return driverOf(drivers, input.driver).creates === "person" ? "ask-retire" : "retire";
 }
 
 interface Replaced {

@@ -344,6 +344,7 @@ test("a paused policy and a suspended company start nothing", async () => {
 test.each([
   ["an unknown driver", { driver: "mailgun" }, "NOT_SUPPORTED"],
   ["settings that the driver does not take", { settings: '{"value":"x"}' }, "INVALID_INPUT"],
+  ["settings that are no JSON", { settings: "a text" }, "INVALID_INPUT"],
   ["a schedule that is too frequent", { schedule: { every: "PT1M" } }, "INVALID_INPUT"],
   [
     "an overlap longer than the interval",
