@@ -49,9 +49,18 @@ async function settlePolicy(
   const isFailure = outcome === "failed" && (reason === null || !harmless.has(reason));
   if (!isFailure) {
     const paused = outcome === "fell-back" ? ({ state: "paused", reason: "FELL_BACK" } as const) : undefined;
+    // What it was stuck at is over.
+    const isRotated = outcome === "rotated" && policy.state === "stuck";
     await statements
       .update(rotationPolicies)
-      .set({ ...due, failures: 0, lastRunId: run.id, reason: null, ...paused })
+      .set({
+        ...due,
+        failures: 0,
+        lastRunId: run.id,
+        reason: null,
+        ...(isRotated && { state: "active" }),
+        ...paused,
+      })
       .where(which);
     return false;
   }

@@ -6,7 +6,7 @@ import { putCredential } from "./credentials.ts";
 import { type AskDriver, driverOf, type DriverParts } from "./driver-call.ts";
 import type { ExchangeDriver, MakingDriver, ProviderDriver, RotationDriver } from "./drivers/driver.ts";
 import { DriverError } from "./drivers/driver-error.ts";
-import { markerPrefix } from "./drivers/marker.ts";
+import { attemptOf } from "./drivers/marker.ts";
 import { again, attempt, backOff, enter, giveUp, lasted } from "./next.ts";
 import { Cursor, type RotationStep, secondMs } from "./rotation-state.ts";
 import { type SecretInRun, secretInRun, type SecretParts } from "./secret-in-run.ts";
@@ -56,7 +56,7 @@ export async function prepare(parts: RunParts, step: RotationStep): Promise<Ente
 function intend(step: RotationStep, currentVersion: number): Promise<Entered> {
   return step.enter(async (statements) => {
     await putCredential(statements, step, { state: "wanted" });
-    return { phase: "create", facts: { currentVersion, phaseSince: null, unanswered: 0 } };
+    return { phase: "create", facts: { currentVersion, phaseSince: null } };
   });
 }
 
@@ -127,19 +127,12 @@ async function createAtProvider(
   const { currentVersion } = step.facts;
   if (currentVersion === null) return giveUp(step, "NO_VALUE");
   if (cursor?.staged === true) return afterStaging(step, secret, cursor.ref);
-  if (cursor?.asked === true && driver.find === undefined) {
-    // The answer may have been lost, and the provider cannot be asked what it has: the next one has a name of its own.
-    return step.enter(async (statements) => {
-      await putCredential(statements, step, { state: "orphan" });
-      const next = { ...step, facts: { ...step.facts, attempt: step.facts.attempt + 1 } };
-      await putCredential(statements, next, { state: "wanted" });
-      return { phase: "prepare", facts: { attempt: next.facts.attempt } };
-    });
-  }
+  if (cursor?.asked === true) return anotherMarker(step, driver);
   await step.commit(() => Promise.resolve(), { cursor: { asked: true, staged: false, ref: null } });
   const ref = await ask(step, secret, async (_, call) => {
+    // Those of earlier attempts alone: a later one is of the process that has taken the run over.
     for (const left of (await driver.find?.(call)) ?? [])
-      if (left.marker.startsWith(markerPrefix(step.run.id))) await driver.retire(call, left);
+      if (attemptOf(left.marker, step.run.id) < step.facts.attempt) await driver.retire(call, left);
     const made = await driver.create(call);
     try {
       const at = { cursor: { asked: true, staged: true, ref: made.ref } };
@@ -156,6 +149,17 @@ async function createAtProvider(
     }
   });
   return afterStaging(step, secret, ref);
+}
+
+/**
+ * The provider was asked, and what came of it is not known: another process may still be at it. The next credential has a name of
+ * its own, and where the provider has no list, the one before may be left there.
+ */
+function anotherMarker(step: RotationStep, { find }: Pick<ProviderDriver, "find">): Promise<Entered> {
+  return step.enter(async (statements) => {
+    if (find === undefined) await putCredential(statements, step, { state: "orphan" });
+    return { phase: "prepare", facts: { attempt: step.facts.attempt + 1 } };
+  });
 }
 
 async function afterStaging(step: RotationStep, secret: SecretInRun, ref: string | null): Promise<Entered> {

@@ -13,6 +13,12 @@ export function markerPrefix(runId: string): string {
   return `ts-${runId.replaceAll("-", "").slice(-12).toLowerCase()}-`;
 }
 
+/** The attempt of a run that a marker is of. @returns infinity for a marker of another run */
+export function attemptOf(marker: string, runId: string): number {
+  const prefix = markerPrefix(runId);
+  return marker.startsWith(prefix) ? Number(marker.slice(prefix.length)) : Infinity;
+}
+
 /** Whether a credential with this name was made here. */
 export function isMarker(name: string): boolean {
   return /^ts-[0-9a-f]{12}-\d{1,6}$/.test(name);
