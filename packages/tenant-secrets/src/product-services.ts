@@ -36,6 +36,7 @@ import type { DeliveryMeasurements } from "./notifications/measurements.ts";
 import type { RunningDeliveries } from "./notifications/worker.ts";
 import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts";
 import type { DueRotations } from "./rotation/begin.ts";
+import type { RotationMeasurements } from "./rotation/measure.ts";
 import type { PeopleInRotations } from "./rotation/people.ts";
 import type { Policies } from "./rotation/policies.ts";
 import type { RunControl } from "./runs/run-control.ts";
@@ -76,6 +77,8 @@ export interface Services {
   readonly runs: RunControl;
   readonly rotation: Policies & {
     readonly people: PeopleInRotations;
+    /** For metrics. */
+    readonly measure: () => Promise<RotationMeasurements>;
     /** Starts the rotations that are due, and continues those that may have to fall back. For a job. */
     readonly startDue: (signal: AbortSignal) => Promise<DueRotations & { readonly woken: number }>;
   };

@@ -10,6 +10,13 @@ interface WebhookMeasurements {
   readonly endpoints: Readonly<Record<string, number>>;
 }
 
+interface RotationMeasurements {
+  readonly policies: Readonly<Record<string, number>>;
+  readonly overdueSeconds: number;
+  readonly runs: Readonly<Record<string, number>>;
+  readonly orphans: number;
+}
+
 /** Values that are read at each scrape. */
 export interface MetricsSources {
   readonly database: Pick<Database, "pending">;
@@ -21,6 +28,8 @@ export interface MetricsSources {
   readonly mirrorLag: () => Promise<{ readonly companies: number; readonly seconds: number }>;
   /** How far deliveries of webhooks are behind, and the endpoints by their state, by the database. */
   readonly webhooks: () => Promise<WebhookMeasurements>;
+  /** How rotations are doing, by the database. */
+  readonly rotations: () => Promise<RotationMeasurements>;
   /** What this process has delivered. */
   readonly deliveries: () => Readonly<Record<"delivered" | "failed" | "dead", number>>;
 }
@@ -28,7 +37,7 @@ export interface MetricsSources {
 /** Registers metrics whose values other modules hold. */
 export function registerCollected(
   registry: Registry,
-  { database, secrets, breaker, isListening, mirrorLag, webhooks, deliveries }: MetricsSources,
+  { database, secrets, breaker, isListening, mirrorLag, webhooks, rotations, deliveries }: MetricsSources,
 ): void {
   const { gauge, counter, gaugeBy, counterBy } = within(registry);
   const cache = () => secrets.measurements().cache;
@@ -85,6 +94,28 @@ export function registerCollected(
     label: "state",
     read: async () => (await measured()).endpoints,
   });
+  const rotating = sharedFor(sharedMs, {
+    read: rotations,
+    otherwise: { policies: {}, overdueSeconds: Number.NaN, runs: {}, orphans: Number.NaN },
+  });
+  gaugeBy("rotation_policies", "Policies of rotations by their state", {
+    label: "state",
+    read: async () => (await rotating()).policies,
+  });
+  gauge(
+    "rotation_overdue_seconds",
+    "How long the rotation has been due that has been due for longest",
+    async () => (await rotating()).overdueSeconds,
+  );
+  gaugeBy("rotation_runs", "Rotations that are not over, by what they wait for", {
+    label: "state",
+    read: async () => (await rotating()).runs,
+  });
+  gauge(
+    "rotation_orphans",
+    "Credentials that may be left at a provider",
+    async () => (await rotating()).orphans,
+  );
   counter(
     "expired_reads_total",
     "Reads of values past their expiry",

@@ -31,6 +31,13 @@ const sources: Omit<MetricsSources, "deliveries"> = {
   mirrorLag: () => Promise.resolve({ companies: 20, seconds: 21 }),
   webhooks: () =>
     Promise.resolve({ lagSeconds: 22, endpoints: { unverified: 23, active: 24, paused: 25, disabled: 26 } }),
+  rotations: () =>
+    Promise.resolve({
+      policies: { active: 30, paused: 31, stuck: 32 },
+      overdueSeconds: 33,
+      runs: { working: 34, person: 35, stopped: 36 },
+      orphans: 37,
+    }),
 };
 
 /** The samples of ours, without those of the bounds of histograms. */
@@ -99,6 +106,14 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     'webhook_endpoints{state="active"} 24',
     'webhook_endpoints{state="paused"} 25',
     'webhook_endpoints{state="disabled"} 26',
+    'rotation_policies{state="active"} 30',
+    'rotation_policies{state="paused"} 31',
+    'rotation_policies{state="stuck"} 32',
+    "rotation_overdue_seconds 33",
+    'rotation_runs{state="working"} 34',
+    'rotation_runs{state="person"} 35',
+    'rotation_runs{state="stopped"} 36',
+    "rotation_orphans 37",
     "expired_reads_total 14",
     "audit_events_lost_total 15",
     "database_calls_pending 13",

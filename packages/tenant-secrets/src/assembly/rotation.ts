@@ -5,6 +5,7 @@ import type { CompanyRows } from "../companies/company-rows.ts";
 import type { CredentialChecks } from "../providers/credential-check.ts";
 import { startDueRotations, wakeRefused } from "../rotation/begin.ts";
 import type { RotationDrivers } from "../rotation/drivers/driver.ts";
+import { measureRotations } from "../rotation/measure.ts";
 import { createPeopleInRotations } from "../rotation/people.ts";
 import { createPolicies } from "../rotation/policies.ts";
 import { defineRotation } from "../rotation/rotation-run.ts";
@@ -34,6 +35,7 @@ export function assembleRotation(base: Base, options: RotationOptions) {
     service: {
       ...createPolicies({ ...base, ...options, rotation }),
       people: createPeopleInRotations({ ...base, ...options, rotation }),
+      measure: () => measureRotations(database),
       /** Starts what is due, for a job. */
       startDue: async (signal: AbortSignal) => {
         const due = await startDueRotations(database, rotation, signal);
