@@ -8,6 +8,7 @@ import { benchInvalidation } from "./invalidation.ts";
 import { benchKeys } from "./keys.ts";
 import { benchKills } from "./kills.ts";
 import { benchMigration } from "./migration.ts";
+import { benchNotifications } from "./notifications.ts";
 import { benchOutages } from "./outages.ts";
 import { tableOf, type Row } from "./row.ts";
 import { benchScale } from "./scale.ts";
@@ -30,6 +31,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   invalidation: benchInvalidation,
   keys: benchKeys,
   migration: benchMigration,
+  notifications: benchNotifications,
   kills: benchKills,
   outages: benchOutages,
 };

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
+import type { Outbound } from "@repo/outbound";
 import { systemCaller } from "@repo/tenant-secrets";
 import { type AuditLog, createAuditLog } from "@repo/audit-log";
 import { assembleTenantSecrets } from "@repo/tenant-secrets/internals";
@@ -20,6 +21,8 @@ export interface Serving {
 export interface ServingOptions {
   /** The audit log. Default: the real one. */
   readonly openAuditLog?: typeof createAuditLog;
+  /** How notifications are sent. Default: to public addresses */
+  readonly outbound?: Outbound;
   /** Connections of the pool. Default: the library's own. */
   readonly maxConnections?: number;
 }
@@ -32,11 +35,11 @@ export const product = systemCaller("bench", { verbs: ["use", "write"], secretKe
 /** Serves a place from here, with nothing cached yet. */
 export async function serve(place: Place, options: ServingOptions = {}): Promise<Serving> {
   const { application: applicationUrl, maintenance: maintenanceUrl, listener } = place.urls;
-  const { openAuditLog = createAuditLog, ...pool } = options;
+  const { openAuditLog = createAuditLog, outbound, ...pool } = options;
   const database = connectDatabase({ applicationUrl, maintenanceUrl, ...pool });
   const infisical = createInfisicalClient({ ...place.infisical, environment: "dev" });
   const secrets = assembleTenantSecrets(
-    { database, infisical, catalog: deliveryChatCatalog },
+    { database, infisical, catalog: deliveryChatCatalog, outbound },
     { openAuditLog },
   );
   await secrets.prepare();

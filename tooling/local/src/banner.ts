@@ -1,4 +1,5 @@
 import type { Credentials } from "./credentials.ts";
+import { rotatedCompany, rotatedKey } from "./demo-rotation.ts";
 
 /** Where everything is, once it runs. */
 export interface Addresses {
@@ -8,6 +9,8 @@ export interface Addresses {
   readonly companyUrl: (subdomain: string) => string;
   /** Of the maintenance role. */
   readonly database: string;
+  /** The local SendGrid, where there is one. */
+  readonly sendgrid: string | undefined;
 }
 
 /**
@@ -16,7 +19,7 @@ export interface Addresses {
  * @param stripe whether payments go to the local Stripe, which takes the demo's keys
  */
 export function demoBanner(addresses: Addresses, credentials: Credentials, stripe: boolean): string {
-  const { api, metrics, companyUrl, database } = addresses;
+  const { api, metrics, companyUrl, database, sendgrid } = addresses;
   const bearer = (name: string) => `-H 'authorization: Bearer ${credentials[name] ?? ""}'`;
   const json = (body: unknown) => `-H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
   const pay = (company: string, key: string) =>
@@ -60,6 +63,19 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
       "As an operator, who manages companies and reads no value. Here one is enough to destroy keys (OPERATOR_APPROVALS=1); elsewhere another one has to approve it",
       [`${asOperator} ${cli} companies list`],
     ],
+    ...(sendgrid === undefined
+      ? []
+      : [
+          [
+            "Each start rotates another-company's SendGrid key, and a webhook tells of it. Where that is; and a fault with which the next rotation makes a key that is revoked, and falls back to the one before within two minutes",
+            [
+              `${asOperator} ${cli} rotation now ${rotatedKey} --company ${rotatedCompany}`,
+              `${asOperator} ${cli} rotation runs ${rotatedKey} --company ${rotatedCompany}`,
+              `${asOperator} ${cli} webhooks log`,
+              `curl -sS ${sendgrid}/faults --json '{"fault":"breakNew","for":{"calls":3}}'`,
+            ],
+          ] as const,
+        ]),
     [
       "Move codewiser, whose secrets are in Infisical, to the database and back, as an operator",
       [

@@ -60,6 +60,16 @@ test("the fake keys of the demo are checked at the local providers, and nowhere 
   expect(given).toMatchObject({ STRIPE_API_URL: stripe.url, SENDGRID_API_URL: sendgrid.url });
 });
 
+test("rotations and notifications reach the local servers, beside what the environment allows", () => {
+  const receiver = { url: "http://127.0.0.1:9100" };
+  const sendgrid = { url: "http://127.0.0.1:4001" };
+  const servers = { database, infisical, stripe: undefined, sendgrid, receiver };
+  const allowed = (variables: Variables) =>
+    apiEnvironment(variables, servers, { ports, cacheDir: "/cache" })["OUTBOUND_ALLOW"];
+  expect(allowed({})).toBe("127.0.0.1:4001,127.0.0.1:9100");
+  expect(allowed({ OUTBOUND_ALLOW: "10.0.0.1:443" })).toBe("10.0.0.1:443,127.0.0.1:4001,127.0.0.1:9100");
+});
+
 test.each([
   [{}, "http://localhost:3001"],
   [{ HOST: "0.0.0.0" }, "http://localhost:3001"],

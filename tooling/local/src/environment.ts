@@ -22,6 +22,7 @@ const infisicalNames = [
 ] as const;
 const stripeName = "STRIPE_API_URL";
 const sendgridName = "SENDGRID_API_URL";
+const allowName = "OUTBOUND_ALLOW";
 
 /** The settings from the environment: the servers that exist already, and where the local ones go. */
 export interface Settings {
@@ -81,6 +82,7 @@ export interface LocalServers {
   readonly stripe: { readonly url: string } | undefined;
   readonly sendgrid?: { readonly url: string } | undefined;
   readonly mail?: { readonly smtpUrl: string } | undefined;
+  readonly receiver?: { readonly url: string } | undefined;
 }
 
 interface ApiPlaces {
@@ -109,9 +111,16 @@ export function apiEnvironment(
     ...variables,
     ...own,
     ...variablesOf(servers),
+    ...allowed(variables, servers),
   };
   // Without an address for its links, a mail cannot be written.
   return "PUBLIC_URL" in all || "PUBLIC_URL_FILE" in all ? { ...all, ...mailVariables(servers) } : all;
+}
+
+/** What the environment allows stays allowed. */
+function allowed(variables: Variables, servers: LocalServers): Variables {
+  const both = [variables[allowName], variablesOf(servers)[allowName]].filter((part) => part);
+  return both.length === 0 || variables[`${allowName}_FILE`] ? {} : { [allowName]: both.join(",") };
 }
 
 /** Passkeys need a name, and browsers know this one everywhere. For the host of another network, the API's default holds. */
@@ -137,7 +146,10 @@ export function approvalsOf({ database }: Pick<LocalServers, "database">): Varia
 }
 
 /** What a command needs to know of the servers that this start has started, and of no others. */
-export function variablesOf({ database, infisical, stripe, sendgrid }: LocalServers): Variables {
+export function variablesOf({ database, infisical, stripe, sendgrid, receiver }: LocalServers): Variables {
+  const local = [stripe, sendgrid, receiver].flatMap((server) =>
+    server === undefined ? [] : [new URL(server.url).host],
+  );
   return {
     ...(database && {
       DATABASE_URL: database.application,
@@ -156,6 +168,8 @@ export function variablesOf({ database, infisical, stripe, sendgrid }: LocalServ
     // The fake keys of the demo are checked where they are known, and not at a provider.
     ...(stripe && { [stripeName]: stripe.url }),
     ...(sendgrid && { [sendgridName]: sendgrid.url }),
+    // Rotations and notifications reach no address of this machine but these.
+    ...(local.length > 0 && { [allowName]: local.join(",") }),
   };
 }
 

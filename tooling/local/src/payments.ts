@@ -10,6 +10,17 @@ export function sayPayments(say: (line: string) => void): (request: StripeReques
   };
 }
 
+/** Says one line for each key that is made or deleted at the local SendGrid. */
+export function sayKeys(
+  say: (line: string) => void,
+): (request: Pick<ProviderRequest, "method" | "path" | "body">) => void {
+  return ({ method, path, body }) => {
+    if (method === "GET" || !path.startsWith("/v3/api_keys")) return;
+    const name = /"name":"([\w-]{1,100})"/.exec(body)?.[1];
+    say(printable(`Local SendGrid: ${method} ${path}${name === undefined ? "" : `, ${name}`}`));
+  };
+}
+
 /** One line for people. A key is shown when it says itself that it is fake; of any other, the end. */
 export function describePayment({ method, path, authorization, body }: StripeRequest): string {
   const key = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1];

@@ -3,12 +3,14 @@ import { connectDatabase } from "@repo/db";
 import { createInfisicalClient } from "@repo/infisical";
 import type { InfisicalClient, InfisicalOptions } from "@repo/infisical";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createOutbound } from "@repo/outbound";
 import { createTenantSecrets, providerChecks, TenantSecretsError } from "@repo/tenant-secrets";
 import type { Caller, NewApiKey, TenantSecrets } from "@repo/tenant-secrets";
 import { demoCompanies } from "./credentials.ts";
 import type { CredentialStore, DemoCompany } from "./credentials.ts";
 import type { RoleUrls } from "./database.ts";
 import { seedAccess } from "./demo-access.ts";
+import { seedRotation, type DemoReceiver } from "./demo-rotation.ts";
 import { seedPeople, type DemoSignIn } from "./demo-people.ts";
 import { seedStates, seedValues } from "./demo-secrets.ts";
 
@@ -31,6 +33,7 @@ export interface DemoServers {
   readonly infisical: InfisicalServer;
   readonly stripe: { readonly url: string } | undefined;
   readonly sendgrid: { readonly url: string } | undefined;
+  readonly receiver: DemoReceiver;
   /** As the API has it; undefined where the API signs no person in. */
   readonly signIn: DemoSignIn | undefined;
 }
@@ -43,7 +46,7 @@ export interface DemoServers {
  * @throws {TenantSecretsError} as `prepare`, `create` and `set` do
  */
 export async function seedDemo(
-  { database: urls, infisical: server, stripe, sendgrid, signIn }: DemoServers,
+  { database: urls, infisical: server, stripe, sendgrid, receiver, signIn }: DemoServers,
   store: CredentialStore,
 ): Promise<void> {
   const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
@@ -54,12 +57,14 @@ export async function seedDemo(
       infisical,
       catalog: deliveryChatCatalog,
       cache: false,
+      outbound: createOutbound({ allow: [new URL(receiver.url).host] }),
       checks: providerChecks({ stripe: stripe?.url, sendgrid: sendgrid?.url }),
       // The API's jobs send the mails that are enqueued here.
       mail: signIn && { ...signIn, send: async () => {} },
     });
     await seedCredentials({ secrets, infisical, canCheck: stripe !== undefined }, store);
     if (signIn !== undefined) await seedPeople({ secrets, operator, signIn }, store);
+    await seedRotation({ secrets, operator, sendgrid, receiver }, store);
     await seedAccess({ secrets, operator, canInvite: signIn !== undefined });
   } finally {
     await database.close();

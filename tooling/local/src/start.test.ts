@@ -187,6 +187,14 @@ test(
     expect(answers.at(-1)).toContain('"reason":"UNAUTHENTICATED"');
     for (const person of ["pat@acmecorp", "mia@acmecorp", "lou@acmecorp", "ops@example"])
       expect(started.output()).toContain(`│ ${person}.`);
+    const rotated =
+      /^Webhook: secret\.rotated {2}another-company SENDGRID_API_KEY version 2 {2}\(v1 ok, v1a ok\)$/m;
+    await waitFor(() => rotated.test(started.output()));
+    expect(started.output()).toMatch(rotated);
+    expect(await paste(lines, "rotation now")).toMatch(/[0-9a-f]{8}-/);
+    expect(await paste(lines, "rotation runs")).toContain("watch");
+    expect(await paste(lines, "webhooks log")).toContain("secret.rotated");
+    await paste(lines, "breakNew");
     await waitFor(() => started.output().includes("Mail to sam@agency.example: "));
 
     const hybrid = await paste(lines, "list --company acmecorp");

@@ -5,6 +5,7 @@ import { buildAdmin } from "./admin-build.ts";
 import { linkIn, startInbox } from "@repo/mail/inbox";
 import { startLocalSendgrid } from "@repo/providers/sendgrid";
 import { startLocalStripe } from "@repo/providers/stripe";
+import { startWebhookReceiver, type WebhookReceiver } from "@repo/providers/webhook-receiver";
 import { startApi } from "./api-process.ts";
 import { demoBanner, realServersBanner } from "./banner.ts";
 import { areAllGood, credentialsFile, haveAllPeople } from "./credentials.ts";
@@ -17,7 +18,8 @@ import { environmentVariables } from "./env.ts";
 import { apiEnvironment, approvalsOf, asEnvFile, readSettings, variablesOf } from "./environment.ts";
 import type { LocalServers, Variables } from "./environment.ts";
 import type { DemoSignIn } from "./demo-people.ts";
-import { sayPayments } from "./payments.ts";
+import { beginRotation, isNotified, trustEndpoint } from "./demo-rotation.ts";
+import { sayKeys, sayPayments } from "./payments.ts";
 import { peopleBox } from "./people-box.ts";
 import { choosePorts, findFreePort } from "./ports.ts";
 import type { Ports } from "./ports.ts";
@@ -51,6 +53,7 @@ async function start(): Promise<void> {
   const stripe = given.stripe ? undefined : await startStripe(ports);
   const sendgrid = given.sendgrid ? undefined : await startSendgrid(ports);
   const mail = given.mail ? undefined : await startMail(ports);
+  const receiver = database && infisical && (await startReceiver(ports));
 
   const port = await findFreePort(preferredPort);
   if (port !== preferredPort) say(`Port ${preferredPort} is taken; the API takes ${port}.`);
@@ -60,7 +63,7 @@ async function start(): Promise<void> {
   const url = `http://${hostInUrl}:${port}`;
   const environment = apiEnvironment(
     environmentVariables(),
-    { database, infisical, stripe, sendgrid, mail },
+    { database, infisical, stripe, sendgrid, mail, receiver },
     { ports: { api: port, metrics: metricsPort }, cacheDir: data.at("compile-cache") },
   );
   await buildAdmin();
@@ -78,14 +81,21 @@ async function start(): Promise<void> {
   const metricsUrl = `http://${hostInUrl}:${metricsPort}/metrics`;
   say(`Metrics      ${metricsUrl}\n`);
 
-  const envFile = keepVariables(data, { database, infisical, stripe, sendgrid });
-  if (database === undefined || infisical === undefined) {
+  const envFile = keepVariables(data, { database, infisical, stripe, sendgrid, receiver });
+  if (database === undefined || infisical === undefined || receiver === undefined) {
     say(realServersBanner({ api: url, metrics: metricsUrl, envFile }));
   } else {
     const signIn = signInOf(environment);
-    const credentials = await demoCredentials(data, url, { database, infisical, stripe, sendgrid, signIn });
+    const servers = { database, infisical, stripe, sendgrid, receiver, signIn };
+    const credentials = await demoCredentials(data, url, servers);
     const companyUrl = (subdomain: string) => `http://${subdomain}.${baseDomain}:${port}`;
-    const addresses = { api: url, metrics: metricsUrl, companyUrl, database: database.maintenance };
+    const addresses = {
+      api: url,
+      metrics: metricsUrl,
+      companyUrl,
+      database: database.maintenance,
+      sendgrid: sendgrid?.url,
+    };
     say(demoBanner(addresses, credentials, stripe !== undefined));
     if (signIn !== undefined) say(peopleBox(signIn.publicUrl, credentials));
   }
@@ -150,7 +160,7 @@ async function startStripe(ports: Ports): Promise<{ readonly url: string }> {
 
 async function startSendgrid(ports: Ports): Promise<{ readonly url: string }> {
   const port = await ports.find("SendGrid");
-  const sendgrid = await startLocalSendgrid({ port, adoptsKeys: true });
+  const sendgrid = await startLocalSendgrid({ port, adoptsKeys: true, onRequest: sayKeys(say) });
   shutdown.onStop(() => sendgrid.stop());
   ports.remember("SendGrid", port);
   say(`SendGrid     ${sendgrid.url}  (a local stand-in)`);
@@ -172,6 +182,15 @@ async function startMail(ports: Ports): Promise<LocalServers["mail"]> {
   return { smtpUrl: inbox.smtpUrl };
 }
 
+async function startReceiver(ports: Ports): Promise<WebhookReceiver> {
+  const port = await ports.find("Webhooks");
+  const receiver = await startWebhookReceiver({ port, say });
+  shutdown.onStop(() => receiver.stop());
+  ports.remember("Webhooks", port);
+  say(`Webhooks     ${receiver.url}  (a local receiver, which verifies them)`);
+  return receiver;
+}
+
 /** The sign-in of people, as the API has it; undefined where it has none. */
 function signInOf({
   DATABASE_SIGN_IN_URL: databaseUrl,
@@ -181,16 +200,20 @@ function signInOf({
 }
 
 async function demoCredentials(data: DataDirectory, url: string, servers: DemoServers): Promise<Credentials> {
+  const { receiver, sendgrid, signIn } = servers;
   let credentials = data.read(credentialsFile);
-  const isComplete = servers.signIn === undefined || haveAllPeople(credentials);
-  if (isComplete && (await areAllGood(credentials, url))) return credentials;
-  const { seedDemo } = await import("./seed.ts");
-  await seedDemo(servers, {
-    known: (name) => credentials[name],
-    keep: (name, text) => {
-      credentials = { ...credentials, [name]: text };
-      data.write(credentialsFile, credentials);
-    },
-  });
+  const hasAll = (signIn === undefined || haveAllPeople(credentials)) && isNotified(credentials, receiver);
+  if (!hasAll || !(await areAllGood(credentials, url))) {
+    const { seedDemo } = await import("./seed.ts");
+    await seedDemo(servers, {
+      known: (name) => credentials[name],
+      keep: (name, text) => {
+        credentials = { ...credentials, [name]: text };
+        data.write(credentialsFile, credentials);
+      },
+    });
+  }
+  trustEndpoint(credentials, receiver);
+  if (sendgrid !== undefined) await beginRotation(url, credentials);
   return credentials;
 }
