@@ -20,7 +20,7 @@ export const rotationPolicies = pgTable(
     companyId: uuid("company_id").notNull(),
     secretKey: text("secret_key").notNull(),
     driver: text("driver").notNull(),
-    /** As they were given: the driver parses them anew. Never a value. */
+    /** As they were given: the driver parses them at each step. Never a value. */
     settings: jsonb("settings").notNull(),
     /** Null: rotated when asked alone. */
     schedule: jsonb("schedule"),

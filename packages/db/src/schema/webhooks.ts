@@ -69,7 +69,7 @@ export const webhookEndpoints = pgTable(
   ],
 );
 
-/** What somebody is notified of, with the bytes that each attempt sends. Its id is that of the event. */
+/** A notification, with the bytes that each attempt sends. Its id is that of the event. */
 export const notifications = pgTable(
   "notifications",
   {

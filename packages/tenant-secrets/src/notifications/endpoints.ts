@@ -88,7 +88,7 @@ export async function toManage(
   return { ...needed, company: (await companies.resolve(asked, subdomain)).company };
 }
 
-/** Which secret a request made: what is kept of its answer. */
+/** The stored answer of a request: the number of the secret that it made. */
 const MadeSecret = z.object({ endpoint: z.uuid(), secretNumber: z.int() });
 type MadeSecret = z.infer<typeof MadeSecret>;
 

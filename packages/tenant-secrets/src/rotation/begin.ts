@@ -83,7 +83,7 @@ export async function startDueRotations(
         newRun({ policy, caller: scheduler, urgent: false, trigger: "schedule" }),
       );
       const rows = await rotation.startMany(statements, news);
-      // What has a run under way is counted anew at that run's end.
+      // The end of the run counts when its policy is due next.
       await statements.execute(sql`
         update rotation_policies p set next_due_at = null, last_run_id = coalesce(s.run, p.last_run_id)
         from json_to_recordset(${JSON.stringify(

@@ -69,7 +69,7 @@ function nextOf(
   try {
     return nextDue(RotationSchedule.parse(schedule), origin, jitterSeed(companyId, secretKey)) ?? null;
   } catch (error) {
-    // A zone that this process does not know: it is not due by time until somebody looks at the policy.
+    // A zone that this process does not know: the policy is not due by time until it is set again.
     if (error instanceof TenantSecretsError) return null;
     throw error;
   }

@@ -238,7 +238,7 @@ test("a person who stages another value instead keeps it pending, and the rotati
   expect(versions.find(({ stage }) => stage === "pending")?.version).toBe(3);
 });
 
-test("a value that somebody else has pending is not touched", async () => {
+test("a version that is pending already is not touched", async () => {
   await setPolicy();
   await secretsOf(acme).stage(key, sendgrid.addKey({ name: "theirs" }).value);
   const run = await rotate();
