@@ -234,8 +234,10 @@ export function createPeopleInRotations(parts: PeopleParts): PeopleInRotations {
       const { currentVersion: oldVersion } = RotationFacts.parse(row.facts);
       const { company } = operation;
       const { secretKey } = input;
-      const [first] = await vault.openActive({ company, caller: rotationCaller(input, row.id) }, secretKey);
+      const active = await vault.openActive({ company, caller: rotationCaller(input, row.id) }, secretKey);
+      const [first] = active;
       const current = first && new Plaintext(Buffer.from(first.bytes));
+      for (const { bytes } of active) bytes.fill(0);
       const old =
         oldVersion === null
           ? undefined
