@@ -1,7 +1,7 @@
 export { type Catalog, defineCatalog, isCatalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
 export type { CompanySecrets, LocalReads, OpenValue, SecretTransport } from "./catalog/company-secrets.ts";
 export { customSecret } from "./catalog/custom.ts";
-export { describeCatalog } from "./catalog/describe.ts";
+export { describeCatalog, jsonSchemaOf } from "./catalog/describe.ts";
 export { type CatalogEntry, jsonSecret, textSecret, type ValueScheme } from "./catalog/entry.ts";
 export { githubWebhookSecret } from "./catalog/github.ts";
 export { OAuthClient, oauthClient } from "./catalog/oauth.ts";
@@ -123,6 +123,7 @@ export {
   type RotationPolicyList,
   RotationReason,
   type RotationRunDescription,
+  type RotationRunDetails,
   type RotationRunQuery,
   type RotationSupply,
   RotationTrigger,

@@ -29,8 +29,8 @@ function describe(entry: CatalogEntry): EntryDescription {
   };
 }
 
-/** What a JSON Schema cannot say, such as a refinement, is left out: the entry's `rule` has it. */
-function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
+/** What a JSON Schema cannot say, such as a refinement, is left out: of an entry, its `rule` has it. */
+export function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
   const made = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
   // zod hangs functions on it, which are no JSON.
   return Object.fromEntries(Object.entries(made));

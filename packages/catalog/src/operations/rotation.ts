@@ -74,11 +74,35 @@ const RotationRunDescription = z.object({
   notBefore: z.date().optional(),
   startedAt: z.date(),
   promotedAt: z.date().optional(),
+  /** Until when the value before is accepted, or was. */
+  previousUntil: z.date().optional(),
   finishedAt: z.date().optional(),
   /** What can be asked of it now. */
   allows: z.array(z.enum(["supply", "confirm", "abort", "fallBack"])).readonly(),
 });
 export type RotationRunDescription = Readonly<z.infer<typeof RotationRunDescription>>;
+
+/** One run, with what a list of them leaves out. */
+const RotationRunDetails = RotationRunDescription.extend({
+  /** The phases of a run that rotates, in order; those that it may skip are among them. Empty where its driver is not there any more. */
+  phases: z.array(Phase).readonly(),
+  /** What it caused at the provider, or may have caused; the oldest first. */
+  credentials: z
+    .array(
+      z.object({
+        /** What it is called there. */
+        marker: z.string(),
+        /** The provider's id. */
+        ref: z.string().optional(),
+        /** `wanted`: the provider was about to be asked. `orphan`: it may be left there. */
+        state: z.enum(["wanted", "live", "retiring", "retired", "orphan"]),
+        version: version.optional(),
+        createdAt: z.date(),
+      }),
+    )
+    .readonly(),
+});
+export type RotationRunDetails = Readonly<z.infer<typeof RotationRunDetails>>;
 
 const RotationPolicyDescription = z.object({
   secretKey: z.string(),
@@ -118,6 +142,8 @@ export const rotationOperations = {
             name: z.string(),
             person: z.boolean(),
             manager: z.enum(["none", "self", "required", "optional"]),
+            /** A JSON Schema (2020-12) of its settings. */
+            settings: z.record(z.string(), z.unknown()),
             secretKeys: z.array(z.string()).readonly(),
           }),
         )
@@ -195,6 +221,8 @@ export const rotationOperations = {
       secretKey: secretKey.optional(),
       /** Those that are not over. */
       unfinished: z.boolean().optional(),
+      /** Those that ended so. */
+      outcome: RotationOutcome.optional(),
       /** The id of the last run of a page. */
       before: z.uuid().optional(),
       limit: z.int().min(1).max(200).default(50),
@@ -205,7 +233,7 @@ export const rotationOperations = {
     kind: "query",
     verb: "describe",
     input: z.strictObject(ofRun),
-    output: RotationRunDescription,
+    output: RotationRunDetails,
   }),
 
   /** The value that a person made at the provider. It is asked before anything is stored. */

@@ -65,7 +65,17 @@ async function begin(): Promise<string> {
 
 test("a person makes the next key, the rotation tests it, makes it current, and asks to end the old one", async () => {
   const run = await begin();
-  expect(await look(run)).toMatchObject({ guide: { provider: "Stripe" }, allows: ["supply", "abort"] });
+  expect(await look(run)).toMatchObject({
+    guide: { provider: "Stripe" },
+    allows: ["supply", "abort"],
+    phases: ["prepare", "ask", "test", "promote", "watch", "ask-retire"],
+    credentials: [],
+  });
+  const { drivers } = await secrets.rotation.list(owner, acme);
+  expect(drivers.find(({ name }) => name === "guided")?.settings).toMatchObject({
+    properties: { provider: { enum: ["stripe", "google", "github", "any"], default: "any" } },
+    additionalProperties: false,
+  });
   expect(await supply(run, next)).toBe(2);
   await drive(run, ({ phase }) => phase === "watch");
   expect(await valueNow()).toBe(next);

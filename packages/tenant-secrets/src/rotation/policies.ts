@@ -1,10 +1,11 @@
-import { and, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
+import { and, desc, eq, inArray, isNotNull, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import {
   type Caller,
   type Catalog,
   type CompanyId,
   forbidden,
+  jsonSchemaOf,
   notFound,
   parseJson,
   RotationReason,
@@ -12,6 +13,7 @@ import {
   type RotationPolicyInput,
   type RotationPolicyList,
   type RotationRunDescription,
+  type RotationRunDetails,
   type RotationRunQuery,
   RotationSchedule,
   SecretKey,
@@ -26,6 +28,7 @@ import { getDriver, parseSettings } from "./drivers/drivers.ts";
 import { dueOf, findCurrentVersion, type PolicyRow } from "./policy-due.ts";
 import { startRotation } from "./begin.ts";
 import type { RotationRun } from "./rotation-run.ts";
+import { describeInDetail } from "./run-details.ts";
 import { describeRotation } from "./run-words.ts";
 import { checkSchedule } from "./schedule-rules.ts";
 
@@ -54,7 +57,7 @@ export interface Policies {
   rotate(caller: Caller, asked: SecretName & { readonly urgent: boolean }): Promise<string>;
   /** The newest first. */
   runs(caller: Caller, query: RotationRunQuery): Promise<readonly RotationRunDescription[]>;
-  run(caller: Caller, company: string, run: string): Promise<RotationRunDescription>;
+  run(caller: Caller, company: string, run: string): Promise<RotationRunDetails>;
 }
 
 export interface PolicyParts {
@@ -277,7 +280,7 @@ export function createPolicies(parts: PolicyParts): Policies {
       });
     },
 
-    runs: async (caller, { company, secretKey, unfinished, before, limit }) => {
+    runs: async (caller, { company, secretKey, unfinished, outcome, before, limit }) => {
       const operation = await inCompany(caller, { company, action: "rotation.list", verb: "describe" });
       return operations.read(operation, async (across) => {
         if (secretKey !== undefined && !SecretKey.safeParse(secretKey).success) return audited([], {});
@@ -292,6 +295,7 @@ export function createPolicies(parts: PolicyParts): Policies {
                 ? undefined
                 : eq(runs.subject, secretSubject(operation.company.id, secretKey)),
               unfinished === true ? isNull(runs.finishedAt) : undefined,
+              outcome === undefined ? undefined : endedAs(outcome),
               before === undefined ? undefined : sql`(${runs.startedAt}, ${runs.id}) < (${last})`,
             );
             return findRuns(statements, operation.company, { where, limit });
@@ -304,9 +308,14 @@ export function createPolicies(parts: PolicyParts): Policies {
     run: async (caller, company, id) => {
       const operation = await inCompany(caller, { company, action: "rotation.list", verb: "describe" });
       return operations.read({ ...operation, subject: id }, async (across) => {
-        const [found] = await across((statements) =>
-          findRuns(statements, operation.company, { where: eq(runs.id, id), limit: 1 }),
-        );
+        const found = await across(async (statements) => {
+          const ofCompany = and(eq(runs.kind, rotation.kind), eq(runs.companyId, operation.company.id));
+          const [row] = await statements
+            .select()
+            .from(runs)
+            .where(and(ofCompany, eq(runs.id, id)));
+          return row && describeInDetail(statements, row, drivers);
+        });
         if (found === undefined) throw notFound();
         return audited(found, {});
       });
@@ -423,11 +432,17 @@ function descriptionOf(policy: PolicyRow): Omit<RotationPolicyDescription, "orph
   };
 }
 
+/** A run that is not over may have an outcome in its facts. */
+function endedAs(outcome: NonNullable<RotationRunQuery["outcome"]>): SQL | undefined {
+  return and(isNotNull(runs.finishedAt), sql`${runs.facts}->>'outcome' = ${outcome}`);
+}
+
 function driversInWords(drivers: RotationDrivers, catalog: Catalog): RotationPolicyList["drivers"] {
-  return Object.values(drivers).map(({ name, creates, manager }) => ({
+  return Object.values(drivers).map(({ name, creates, manager, settings }) => ({
     name,
     person: creates === "person",
     manager,
+    settings: jsonSchemaOf(settings),
     secretKeys: Object.entries(catalog.entries)
       .filter(([, { rotation }]) => rotation?.driver === name)
       .map(([secretKey]) => secretKey),

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createOutbound } from "@repo/outbound";
 import { startLocalSendgrid, type LocalSendgrid } from "@repo/providers/sendgrid";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import type { RotationRunDescription } from "@repo/catalog";
+import type { RotationRunDescription, RotationRunDetails } from "@repo/catalog";
 import { RunDriven } from "../runs/lease.ts";
 import { codeOf, createFixture, operator, type Person, product } from "../testing/fixture.ts";
 import { providerChecks } from "../providers/provider-checks.ts";
@@ -56,6 +56,8 @@ const setPolicy = (changes: object = {}) =>
   });
 const rotate = (urgent = false) => secrets.rotation.rotate(owner, { company: acme, secretKey: key, urgent });
 const look = (run: string) => secrets.rotation.run(owner, acme, run);
+const endedAs = async (outcome: "rotated" | "failed") =>
+  (await secrets.rotation.runs(owner, { company: acme, outcome, limit: 9 })).map(({ id }) => id);
 const live = () => sendgrid.liveCredentials().map(({ name }) => name);
 const credentials = async () =>
   (
@@ -72,7 +74,7 @@ async function drive(
   run: string,
   until: (description: RotationRunDescription) => boolean,
   by = secrets,
-): Promise<RotationRunDescription> {
+): Promise<RotationRunDetails> {
   for (let i = 0; i < 40; i++) {
     const description = await look(run);
     if (until(description)) return description;
@@ -109,8 +111,24 @@ test("a key is made, tested, made current and watched; a key that a person made 
   expect(await valueNow()).not.toBe(old.value);
   expect(live()).toEqual(["made by a person", expect.stringMatching(/^ts-[0-9a-f]{12}-1$/)]);
   expect(await secretsOf(acme).use(key, async (value) => value !== old.value)).toBe(true);
+  const { promotedAt, previousUntil } = watching;
+  expect(Number(previousUntil) - Number(promotedAt)).toBe(3_600_000);
+  expect(await endedAs("rotated")).toEqual([]);
   await endOverlap(run);
   expect(await drive(run, isDone)).toMatchObject({ outcome: "rotated", unconfirmed: false });
+  expect(await endedAs("rotated")).toEqual([run]);
+  expect(await endedAs("failed")).toEqual([]);
+  expect(await look(run)).toMatchObject({
+    phases: ["prepare", "create", "test", "promote", "watch", "retire", "confirm"],
+    credentials: [
+      {
+        marker: expect.stringMatching(/^ts-[0-9a-f]{12}-1$/),
+        ref: expect.stringMatching(/^fake_/),
+        state: "live",
+        version: 2,
+      },
+    ],
+  });
   expect(live()).toHaveLength(2);
   expect(await credentials()).toEqual(["-1 live"]);
   expect(await actions(run)).toEqual([
@@ -146,7 +164,11 @@ test("an urgent rotation ends the old key as soon as the new one is current", as
   await endOverlap(first);
   await drive(first, isDone);
   const run = await rotate(true);
-  expect(await drive(run, isDone)).toMatchObject({ outcome: "rotated", urgent: true });
+  expect(await drive(run, isDone)).toMatchObject({
+    outcome: "rotated",
+    urgent: true,
+    phases: ["prepare", "create", "test", "promote", "retire", "confirm"],
+  });
   expect(live()).toHaveLength(2);
 });
 

@@ -1,7 +1,7 @@
 import { type RotationRunDescription } from "@repo/catalog";
 import type { RunRow } from "../runs/lease.ts";
 import type { RotationDrivers } from "./drivers/driver.ts";
-import { RotationFacts, RotationInput } from "./rotation-state.ts";
+import { RotationFacts, RotationInput, secondMs } from "./rotation-state.ts";
 
 /** A rotation in words. */
 export function describeRotation(row: RunRow, drivers: RotationDrivers): RotationRunDescription {
@@ -25,7 +25,10 @@ export function describeRotation(row: RunRow, drivers: RotationDrivers): Rotatio
     unconfirmed: facts.unconfirmed,
     ...(row.notBefore !== null && { notBefore: row.notBefore }),
     startedAt: row.startedAt,
-    ...(facts.promotedAt !== null && { promotedAt: new Date(facts.promotedAt) }),
+    ...(facts.promotedAt !== null && {
+      promotedAt: new Date(facts.promotedAt),
+      previousUntil: new Date(facts.promotedAt + (input.urgent ? 0 : input.overlapSeconds) * secondMs),
+    }),
     ...(row.finishedAt !== null && { finishedAt: row.finishedAt }),
     allows: allowedOf(row),
   };
