@@ -39,6 +39,7 @@ import type { DueRotations } from "./rotation/begin.ts";
 import type { RotationMeasurements } from "./rotation/measure.ts";
 import type { PeopleInRotations } from "./rotation/people.ts";
 import type { Policies } from "./rotation/policies.ts";
+import type { RotationLists } from "./rotation/rotation-lists.ts";
 import type { RunControl } from "./runs/run-control.ts";
 import type { SecretMaintenance } from "./jobs/maintenance.ts";
 import type { SearchValues } from "./vault/search.ts";
@@ -75,13 +76,14 @@ export interface Services {
   readonly storeBackup: StoreBackup;
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly runs: RunControl;
-  readonly rotation: Policies & {
-    readonly people: PeopleInRotations;
-    /** For metrics. */
-    readonly measure: () => Promise<RotationMeasurements>;
-    /** Starts the rotations that are due, and continues those that may have to fall back. For a job. */
-    readonly startDue: (signal: AbortSignal) => Promise<DueRotations & { readonly woken: number }>;
-  };
+  readonly rotation: Policies &
+    RotationLists & {
+      readonly people: PeopleInRotations;
+      /** For metrics. */
+      readonly measure: () => Promise<RotationMeasurements>;
+      /** Starts the rotations that are due, and continues those that may have to fall back. For a job. */
+      readonly startDue: (signal: AbortSignal) => Promise<DueRotations & { readonly woken: number }>;
+    };
   readonly webhooks: Endpoints & { readonly deliveries: DeliveryLog };
   /** Sends notifications in this process, until it is told to stop. */
   readonly startDeliveries: (onError: (error: TenantSecretsError) => void) => RunningDeliveries;

@@ -8,6 +8,7 @@ import type { RotationDrivers } from "../rotation/drivers/driver.ts";
 import { measureRotations } from "../rotation/measure.ts";
 import { createPeopleInRotations } from "../rotation/people.ts";
 import { createPolicies } from "../rotation/policies.ts";
+import { createRotationLists } from "../rotation/rotation-lists.ts";
 import { defineRotation } from "../rotation/rotation-run.ts";
 import type { DatabaseStore } from "../stores/database/port.ts";
 import type { Quotas } from "../stores/database/quotas.ts";
@@ -34,6 +35,7 @@ export function assembleRotation(base: Base, options: RotationOptions) {
   return {
     service: {
       ...createPolicies({ ...base, ...options, rotation }),
+      ...createRotationLists({ ...base, ...options, rotation }),
       people: createPeopleInRotations({ ...base, ...options, rotation }),
       measure: () => measureRotations(database),
       /** Starts what is due, for a job. */

@@ -1,11 +1,11 @@
-import { eq, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { type Caller, type RotationTrigger, systemCaller } from "@repo/catalog";
 import type { z } from "zod";
-import { secretSubject } from "../runs/definition.ts";
+import { secretSubject, secretSubjectIn } from "../runs/definition.ts";
 import type { NewRun } from "../runs/run.ts";
-import { nowIn } from "./next.ts";
-import { dueOf, type PolicyRow } from "./policy-due.ts";
+import { dueOf } from "./policy-due.ts";
+import { ofPolicy, type PolicyRow } from "./policy-row.ts";
 import type { RotationRun } from "./rotation-run.ts";
 import { firstFacts, type RotationFacts, type RotationInput } from "./rotation-state.ts";
 
@@ -90,7 +90,7 @@ export async function startDueRotations(
           due.map(({ companyId, secretKey }) => ({
             company: companyId,
             secret_key: secretKey,
-            run: rows.find(({ subject }) => subject === `${companyId} ${secretKey}`)?.id,
+            run: rows.find(({ subject }) => subject === secretSubject(companyId, secretKey))?.id,
           })),
         )}::text::json) as s(company uuid, secret_key text, run uuid)
         where p.company_id = s.company and p.secret_key = s.secret_key`);
@@ -140,18 +140,15 @@ async function recount(statements: Statements): Promise<number> {
           and h.deleted_at is null
           and (h.current_version is distinct from ${rotationPolicies.dueForVersion} or h.expires_at is distinct from ${rotationPolicies.dueForExpiry}))
         and not exists (select from runs r where r.kind = 'rotate-secret' and r.finished_at is null
-          and r.subject = ${rotationPolicies.companyId} || ' ' || ${rotationPolicies.secretKey})`,
+          and r.subject = ${secretSubjectIn(rotationPolicies)})`,
     )
     .limit(batchSize)
     .for("update", { skipLocked: true });
-  const now = new Date(await nowIn(statements));
   for (const policy of stale) {
     await statements
       .update(rotationPolicies)
-      .set(await dueOf(statements, policy, now))
-      .where(
-        sql`${eq(rotationPolicies.companyId, policy.companyId)} and ${eq(rotationPolicies.secretKey, policy.secretKey)}`,
-      );
+      .set(await dueOf(statements, policy))
+      .where(ofPolicy(policy));
   }
   return stale.length;
 }

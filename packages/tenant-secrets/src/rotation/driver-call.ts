@@ -33,11 +33,11 @@ export type AskDriver = <T>(
 ) => Promise<T>;
 
 /** @returns a function that runs steps, few of each driver at a time @throws {DriverError} as the step does */
-export function createAskDriver({ catalog, drivers, checks, outbound }: DriverParts): AskDriver {
+export function createAskDriver(parts: DriverParts): AskDriver {
   const paces = new Map<string, Pace>();
   return async (step, secret, work) => {
-    const { driver: name, settings, managerKey, secretKey } = step.input;
-    const driver = driverOf(drivers, name);
+    const { driver: name, managerKey } = step.input;
+    const driver = driverOf(parts.drivers, name);
     const pace = paces.get(name) ?? newPace();
     paces.set(name, pace);
     const current = await secret.openCurrent();
@@ -45,18 +45,7 @@ export function createAskDriver({ catalog, drivers, checks, outbound }: DriverPa
     try {
       if (managerKey !== null) manager = await secret.openManager(managerKey);
       const signal = AbortSignal.any([AbortSignal.timeout(stepMs), ...(step.signal ? [step.signal] : [])]);
-      const call: DriverCall = {
-        settings: settingsOf(driver, settings),
-        marker: markerOf(step.run.id, step.facts.attempt),
-        current: current?.plaintext,
-        manager: manager ?? (driver.manager === "none" ? undefined : current?.plaintext),
-        check: async (value) => {
-          if (catalog.find(secretKey)?.check === undefined) return "unknown";
-          return checkCredential(catalog, checks, { secretKey, text: value.reveal(), options: { signal } });
-        },
-        fetch: (url, request) => outbound.fetch(url, request),
-        signal,
-      };
+      const call = driverCall(parts, step, { current: current?.plaintext, manager, signal });
       return await pace.run(async () => {
         // The provider hears nothing of a run that another process has taken over, and the lease outlasts the step.
         await step.commit(() => Promise.resolve());
@@ -66,6 +55,32 @@ export function createAskDriver({ catalog, drivers, checks, outbound }: DriverPa
       current?.plaintext.wipe();
       manager?.wipe();
     }
+  };
+}
+
+/** What a driver gets that is asked for a run. @throws {DriverError} misconfigured */
+export function driverCall(
+  { catalog, drivers, checks, outbound }: DriverParts,
+  { run, input, facts }: Pick<RotationStep, "run" | "input" | "facts">,
+  {
+    current,
+    manager,
+    signal,
+  }: Pick<DriverCall, "signal"> & Record<"current" | "manager", Plaintext | undefined>,
+): DriverCall {
+  const driver = driverOf(drivers, input.driver);
+  const { secretKey } = input;
+  return {
+    settings: settingsOf(driver, input.settings),
+    marker: markerOf(run.id, facts.attempt),
+    current,
+    manager: manager ?? (driver.manager === "none" ? undefined : current),
+    check: async (value) => {
+      if (catalog.find(secretKey)?.check === undefined) return "unknown";
+      return checkCredential(catalog, checks, { secretKey, text: value.reveal(), options: { signal } });
+    },
+    fetch: (url, request) => outbound.fetch(url, request),
+    signal,
   };
 }
 

@@ -1,10 +1,10 @@
-import { and, eq } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { type RotationReason, RotationSchedule } from "@repo/catalog";
 import type { Entered } from "../runs/definition.ts";
 import type { RunParts } from "./make-value.ts";
 import { nowIn } from "./next.ts";
 import { dueOf } from "./policy-due.ts";
+import { ofPolicy } from "./policy-row.ts";
 import { hourMs, minuteMs, type RotationFacts, type RotationStep } from "./rotation-state.ts";
 
 const { rotationPolicies } = tables;
@@ -41,11 +41,10 @@ async function settlePolicy(
   { run, input: { companyId, secretKey } }: RotationStep,
   { outcome, reason }: Pick<RotationFacts, "outcome" | "reason">,
 ): Promise<boolean> {
-  const which = and(eq(rotationPolicies.companyId, companyId), eq(rotationPolicies.secretKey, secretKey));
+  const which = ofPolicy({ companyId, secretKey });
   const [policy] = await statements.select().from(rotationPolicies).where(which).for("update");
   if (policy === undefined) return false;
-  const now = new Date(await nowIn(statements));
-  const due = await dueOf(statements, policy, now);
+  const due = await dueOf(statements, policy);
   const isFailure = outcome === "failed" && (reason === null || !harmless.has(reason));
   if (!isFailure) {
     const paused = outcome === "fell-back" ? ({ state: "paused", reason: "FELL_BACK" } as const) : undefined;
@@ -67,7 +66,7 @@ async function settlePolicy(
   const failures = policy.failures + 1;
   const isLasting = reason !== null && lasting.has(reason) && policy.reason === reason;
   const isStuck = policy.state === "active" && (failures >= mostFailures || isLasting);
-  const retryAt = new Date(now.getTime() + (retryMs[failures - 1] ?? 24 * hourMs));
+  const retryAt = new Date((await nowIn(statements)) + (retryMs[failures - 1] ?? 24 * hourMs));
   // By its schedule it may be due later than the next try.
   const isTimed = RotationSchedule.safeParse(policy.schedule).success;
   await statements

@@ -52,6 +52,12 @@ async function drive(
   }
   throw new Error(`the run is at ${JSON.stringify(await look(run))}`);
 }
+/** How often the first two versions were opened for a run. */
+const opened = async (run: string): Promise<readonly number[]> => {
+  const events = await superuser<{ version: number }[]>`
+    select version from audit_events where action = 'secret.read' and request_id = ${run}`;
+  return [1, 2].map((version) => events.filter((event) => event.version === version).length);
+};
 const isAsking = ({ state, phase }: RotationRunDescription) => state === "person" && phase === "ask";
 
 async function begin(): Promise<string> {
@@ -84,7 +90,10 @@ test("a person makes the next key, the rotation tests it, makes it current, and 
   const confirm = () => secrets.rotation.people.confirm(owner, { company: acme, run });
   await expect(confirm()).rejects.toMatchObject({ code: "CONFLICT", message: /still accepts the old value/ });
   stripe.revoke(old);
+  const before = await opened(run);
   await confirm();
+  const added = (await opened(run)).map((count, i) => count - (before[i] ?? 0));
+  expect(added, "an event for the old value, and one for the new one").toEqual([1, 1]);
   expect(await drive(run, ({ state }) => state === "done")).toMatchObject({
     outcome: "rotated",
     unconfirmed: false,

@@ -1,14 +1,13 @@
 import { and, eq, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { RotationSchedule, TenantSecretsError } from "@repo/catalog";
+import { nowIn } from "./next.ts";
+import type { PolicyRow, PolicySecret } from "./policy-row.ts";
 import { jitterSeed, nextDue } from "./schedule.ts";
 
-const { companySecrets, companySecretVersions, rotationPolicies } = tables;
-
-export type PolicyRow = typeof rotationPolicies.$inferSelect;
+const { companySecrets, companySecretVersions } = tables;
 
 type Due = Pick<PolicyRow, "nextDueAt" | "dueForVersion" | "dueForExpiry">;
-type Secret = Pick<PolicyRow, "companyId" | "secretKey">;
 
 /** The current version of a secret, as schedules need it. */
 export interface CurrentVersion {
@@ -20,7 +19,7 @@ export interface CurrentVersion {
 /** @returns undefined where the secret has no current value */
 export async function findCurrentVersion(
   statements: Statements,
-  { companyId, secretKey }: Secret,
+  { companyId, secretKey }: PolicySecret,
 ): Promise<CurrentVersion | undefined> {
   const [row] = await statements
     .select({
@@ -47,12 +46,12 @@ export async function findCurrentVersion(
   return row?.version == null ? undefined : { ...row, version: row.version };
 }
 
-/** When a policy is due next, counted from `after`, for the version that is current now. */
+/** When a policy is due next, counted from now, for the version that is current. */
 export async function dueOf(
   statements: Statements,
-  policy: Secret & Pick<PolicyRow, "schedule">,
-  after: Date,
+  policy: PolicySecret & Pick<PolicyRow, "schedule">,
 ): Promise<Due> {
+  const after = new Date(await nowIn(statements));
   const current = await findCurrentVersion(statements, policy);
   return {
     nextDueAt: nextOf(policy, { after, version: current }),
@@ -62,7 +61,7 @@ export async function dueOf(
 }
 
 function nextOf(
-  { companyId, secretKey, schedule }: Secret & Pick<PolicyRow, "schedule">,
+  { companyId, secretKey, schedule }: PolicySecret & Pick<PolicyRow, "schedule">,
   origin: Parameters<typeof nextDue>[1],
 ): Date | null {
   if (schedule === null) return null;

@@ -124,14 +124,7 @@ export async function secretInRun(parts: SecretParts, step: RotationStep): Promi
         throw error;
       }),
     openManager: async (managerKey) => (await open(managerKey)).plaintext,
-    openOther: async (version) => {
-      const plaintext = await openOtherVersion(parts, company, { secretKey, version });
-      if (plaintext !== undefined) {
-        const read = { action: "secret.read", outcome: "success", companyId, secretKey, version } as const;
-        await parts.audit.recordBatched(step.caller, read);
-      }
-      return plaintext;
-    },
+    openOther: (version) => openOther(parts, scope, { secretKey, version }),
     stage: async (made, at) => (await createWrites(fenced(at)).versions.stage(scope, writeOf(made))).version,
     write: async (made, at) => (await createWrites(fenced(at)).write(scope, writeOf(made))).version,
     promote: async ({ currentVersion: expectedVersion, pendingVersion }, graceSeconds) => {
@@ -150,6 +143,26 @@ export async function secretInRun(parts: SecretParts, step: RotationStep): Promi
       await createStages(fenced(at)).rollback(scope, { secretKey, toVersion, expectedVersion, note });
     },
   };
+}
+
+/** The value of a version that is not current, audited. The caller wipes it. @returns undefined where it is destroyed */
+export async function openOther(
+  parts: Pick<SecretParts, "database" | "companyKeys" | "audit">,
+  { company, caller }: CompanyScope,
+  { secretKey, version }: { readonly secretKey: string; readonly version: number },
+): Promise<Plaintext | undefined> {
+  const plaintext = await openOtherVersion(parts, company, { secretKey, version });
+  if (plaintext !== undefined) {
+    const read = {
+      action: "secret.read",
+      outcome: "success",
+      companyId: company.id,
+      secretKey,
+      version,
+    } as const;
+    await parts.audit.recordBatched(caller, read);
+  }
+  return plaintext;
 }
 
 /** A store names the company of the scope that it was given. */

@@ -1,3 +1,4 @@
+import { sql, type SQL, type SQLWrapper } from "drizzle-orm";
 import type { Statements } from "@repo/db";
 import type { z } from "zod";
 import type { Caller, CompanyId, ErrorCode } from "@repo/catalog";
@@ -76,6 +77,14 @@ export type PlatformVerb = "companies" | "rotate";
 /** The subject of a run about one secret. */
 export function secretSubject(companyId: string, secretKey: string): string {
   return `${companyId} ${secretKey}`;
+}
+
+/** As {@link secretSubject}, of the rows of a table. */
+export function secretSubjectIn(table: {
+  readonly companyId: SQLWrapper;
+  readonly secretKey: SQLWrapper;
+}): SQL {
+  return sql`${table.companyId} || ' ' || ${table.secretKey}`;
 }
 
 /** One kind of long-running work. docs/runs.md has a complete example. */

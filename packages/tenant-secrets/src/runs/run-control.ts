@@ -15,6 +15,7 @@ import type { Companies, Company } from "../companies/companies.ts";
 import type { RunRow } from "./lease.ts";
 import type { Run } from "./run.ts";
 import { createRunDescriptions, type DescribedKind } from "./run-descriptions.ts";
+import { olderThan } from "./run-pages.ts";
 
 const { runs } = tables;
 
@@ -161,18 +162,6 @@ export function createRunControl(
 
 /** Unfinished, or ended within seven days. */
 const isRecent = or(isNull(runs.finishedAt), gt(runs.finishedAt, sql`now() - interval '7 days'`));
-
-/** Older than a run that the caller may see; none is older than any other run. */
-function olderThan(
-  statements: Statements,
-  { before, allowed }: { readonly before: string; readonly allowed: SQL | undefined },
-): SQL {
-  const last = statements
-    .select({ startedAt: runs.startedAt, id: runs.id })
-    .from(runs)
-    .where(and(allowed, eq(runs.id, before)));
-  return sql`(${runs.startedAt}, ${runs.id}) < (${last})`;
-}
 
 async function update(
   statements: Statements,

@@ -1,9 +1,10 @@
-import { and, desc, eq, sql, type SQL } from "drizzle-orm";
+import { and, eq, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { type CompanyId, notFound, type RunDescription } from "@repo/catalog";
 import { selectNamesInCompany, selectNamesOnPlatform } from "../companies/actor-names.ts";
 import type { RunRow } from "./lease.ts";
 import { progressOf } from "./progress.ts";
+import { newestFirst } from "./run-pages.ts";
 import type { Run } from "./run.ts";
 
 const { companies, operators, runs } = tables;
@@ -83,7 +84,7 @@ export function createRunDescriptions(kinds: readonly DescribedKind[]): RunDescr
       .leftJoin(companies, eq(companies.id, runs.companyId))
       .leftJoin(operators, company === undefined ? itsOperator : sql`false`)
       .where(where)
-      .orderBy(desc(runs.startedAt), desc(runs.id))
+      .orderBy(...newestFirst)
       .limit(limit);
     const actorOf = ({ row }: FoundRow) => ({
       companyId: row.companyId,
