@@ -963,7 +963,7 @@ create policy maintenance on write_requests for all to tenant_secrets_maintenanc
 grant delete, insert, select on write_requests to tenant_secrets_maintenance;
 grant delete, insert, select, update on write_requests to tenant_secrets_application;
 
--- function enqueue_job(text,json,text,timestamp with time zone) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function enqueue_jobs(text,json) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function enqueue_mirror() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function enqueue_notifications(json) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function enter_company(uuid,integer,uuid) returns text; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance

@@ -27,24 +27,31 @@ grant execute on function
   graphile_worker.force_unlock_workers(text[])
   to tenant_secrets_maintenance;
 
--- Adds a job to the caller's transaction. The names of tasks are rows: each process that runs jobs adds its own, and the
--- application's role may use those. The maintenance role, which could add any job without this, may name a task that no
--- process has started with yet. A key belongs to its task, so that no job of another task is replaced.
-create or replace function enqueue_job(task text, payload json, job_key text, run_at timestamptz) returns void
+-- Adds jobs of one task to the caller's transaction, each `{"payload", "job_key", "run_at"}`, no key twice. The names of tasks
+-- are rows: each process that runs jobs adds its own, and the application's role may use those. The maintenance role, which
+-- could add any job without this, may name a task that no process has started with yet. A key belongs to its task, so that no
+-- job of another task is replaced.
+drop function if exists enqueue_job(text, json, text, timestamptz);
+create or replace function enqueue_jobs(task text, jobs json) returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog
 as $$
 begin
   if task is null or task !~ '^[a-z][a-z-]{0,62}$'
     or not pg_has_role(session_user, 'tenant_secrets_maintenance', 'member')
-      and not exists (select from public.job_tasks t where t.name = enqueue_job.task)
+      and not exists (select from public.job_tasks t where t.name = enqueue_jobs.task)
   then
     raise exception 'there is no such task' using errcode = 'invalid_parameter_value';
   end if;
-  if json_typeof(payload) is distinct from 'object' or octet_length(payload::text) > 8192 then
+  if exists (
+    select from json_array_elements(jobs) j
+    where json_typeof(j->'payload') is distinct from 'object' or octet_length((j->'payload')::text) > 8192)
+  then
     raise exception 'the payload of a job is an object of at most 8 KiB' using errcode = 'invalid_parameter_value';
   end if;
-  perform graphile_worker.add_job(task, payload, run_at => enqueue_job.run_at, job_key => task || ':' || enqueue_job.job_key);
+  perform graphile_worker.add_jobs(array(
+    select row(task, j.payload, null, j.run_at, null, task || ':' || j.job_key, null, null)::graphile_worker.job_spec
+    from json_to_recordset(jobs) as j(payload json, job_key text, run_at timestamptz)));
 end $$;
-alter function enqueue_job(text, json, text, timestamptz) owner to tenant_secrets_maintenance;
-grant execute on function enqueue_job(text, json, text, timestamptz) to tenant_secrets_application, tenant_secrets_maintenance;
+alter function enqueue_jobs(text, json) owner to tenant_secrets_maintenance;
+grant execute on function enqueue_jobs(text, json) to tenant_secrets_application, tenant_secrets_maintenance;

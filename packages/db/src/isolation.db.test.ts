@@ -33,7 +33,7 @@ const withoutCompany = [
  * for the state of the keys, and to add a job, because the application's role may not touch the queue itself.
  */
 const definers = [
-  "enqueue_job",
+  "enqueue_jobs",
   "enqueue_mirror",
   "enqueue_notifications",
   "find_api_key",

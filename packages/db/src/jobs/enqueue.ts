@@ -12,28 +12,25 @@ export interface NewJob {
   readonly runAt?: Date;
 }
 
-/** As {@link enqueueJob}, of many jobs of one task, in one statement. */
+/**
+ * Adds jobs of one task in the caller's own transaction: rolled back, there is no job; committed, they run within about a second.
+ * A job runs at least once and may run again, after an error, and after its process was killed.
+ *
+ * @param jobs no two with the same key
+ */
 export async function enqueueJobs(
   statements: Statements,
   task: string,
-  jobs: readonly Pick<NewJob, "payload" | "jobKey">[],
+  jobs: readonly Omit<NewJob, "task">[],
 ): Promise<void> {
   if (jobs.length === 0) return;
-  const given = JSON.stringify(jobs.map(({ payload, jobKey }) => ({ payload, job_key: jobKey })));
-  await statements.execute(sql`
-    select enqueue_job(${task}, j.payload, j.job_key, null)
-    from json_to_recordset(${given}::text::json) as j(payload json, job_key text)`);
+  const given = JSON.stringify(
+    jobs.map(({ payload, jobKey, runAt }) => ({ payload, job_key: jobKey, run_at: runAt })),
+  );
+  await statements.execute(sql`select enqueue_jobs(${task}, ${given}::text::json)`);
 }
 
-/**
- * Adds a job in the caller's own transaction: rolled back, there is no job; committed, it runs within about a second.
- * A job runs at least once and may run again, after an error, and after its process was killed.
- */
-export async function enqueueJob(
-  statements: Statements,
-  { task, payload, jobKey, runAt }: NewJob,
-): Promise<void> {
-  await statements.execute(
-    sql`select enqueue_job(${task}, ${JSON.stringify(payload)}::text::json, ${jobKey ?? null}, ${runAt?.toISOString() ?? null}::timestamptz)`,
-  );
+/** As {@link enqueueJobs}, of one job. */
+export async function enqueueJob(statements: Statements, { task, ...job }: NewJob): Promise<void> {
+  await enqueueJobs(statements, task, [job]);
 }

@@ -132,20 +132,13 @@ describe("who may do what with jobs", () => {
         );
     expect(await codeOf("select * from graphile_worker._private_jobs")).toBe("42501");
     expect(await codeOf("select graphile_worker.add_job('rotate-master-key')")).toBe("42501");
-    expect(await codeOf("select enqueue_job('drop-everything', '{}', null, null)")).toBe("22023");
-    expect(await codeOf("select enqueue_job(null, '{}', null, null)")).toBe("22023");
-    for (const payload of [
-      "null",
-      "'[]'",
-      "'1'",
-      "null::json",
-      `json_build_object('a', repeat('x', 9000))`,
-    ]) {
-      expect(await codeOf(`select enqueue_job('rotate-master-key', ${payload}, null, null)`), payload).toBe(
-        "22023",
-      );
+    expect(await codeOf("select enqueue_jobs('drop-everything', '[]')")).toBe("22023");
+    expect(await codeOf("select enqueue_jobs(null, '[]')")).toBe("22023");
+    for (const payload of [undefined, null, [], 1, { a: "x".repeat(9000) }]) {
+      const jobs = JSON.stringify([{ payload: {} }, { payload }]);
+      expect(await codeOf(`select enqueue_jobs('rotate-master-key', '${jobs}')`), jobs).toBe("22023");
     }
-    expect(await codeOf("select enqueue_job('rotate-master-key', '{}', null, null)")).toBe("done");
+    expect(await codeOf(`select enqueue_jobs('rotate-master-key', '[{"payload":{}}]')`)).toBe("done");
   });
 
   test("a task is one that the application may add a job of once a process has run jobs with it", async () => {

@@ -82,7 +82,8 @@ export async function startDueRotations(
       const news = due.map((policy) =>
         newRun({ policy, caller: scheduler, urgent: false, trigger: "schedule" }),
       );
-      const rows = await rotation.startMany(statements, news);
+      const begun = await rotation.startMany(statements, news);
+      const idOf = new Map(begun.map(({ id, subject }) => [subject, id]));
       // The end of the run counts when its policy is due next.
       await statements.execute(sql`
         update rotation_policies p set next_due_at = null, last_run_id = coalesce(s.run, p.last_run_id)
@@ -90,11 +91,11 @@ export async function startDueRotations(
           due.map(({ companyId, secretKey }) => ({
             company: companyId,
             secret_key: secretKey,
-            run: rows.find(({ subject }) => subject === secretSubject(companyId, secretKey))?.id,
+            run: idOf.get(secretSubject(companyId, secretKey)),
           })),
         )}::text::json) as s(company uuid, secret_key text, run uuid)
         where p.company_id = s.company and p.secret_key = s.secret_key`);
-      return { due: due.length, started: rows.length };
+      return { due: due.length, started: begun.length };
     });
     started += taken.started;
     more = taken.due === batchSize;

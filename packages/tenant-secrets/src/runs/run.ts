@@ -28,6 +28,8 @@ export interface NewRun<Input, Facts> {
   readonly total?: number;
 }
 
+export type StartedRun = Pick<RunRow, "id" | "subject">;
+
 /** A run, and whether a process drives it, by the database's clock, by which leases expire. */
 export interface FoundRun<Facts> {
   readonly row: RunRow;
@@ -63,7 +65,7 @@ export interface Run<Input, Facts, Tools> extends Pick<
    */
   start(statements: Statements, run: NewRun<Input, Facts>): Promise<RunRow | undefined>;
   /** As `start`, of many runs that jobs drive, in two statements. @returns those that were started */
-  startMany(statements: Statements, runs: readonly NewRun<Input, Facts>[]): Promise<readonly RunRow[]>;
+  startMany(statements: Statements, runs: readonly NewRun<Input, Facts>[]): Promise<readonly StartedRun[]>;
   /** As `start`, with a lease for the caller, which drives the run at once. */
   startDriven(statements: Statements, run: NewRun<Input, Facts>): Promise<(RunRow & Lease) | undefined>;
   /** Enqueues a job for a run, in the caller's own transaction; a failed run is retried. A run that waits has its job then. */
@@ -108,35 +110,50 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
   const companyOf = (subject: string): string | null =>
     concerns === "platform" ? null : (subject.split(" ")[0] ?? null);
 
-  const insertMany = (
+  const insert = async (
+    statements: Statements,
+    { subject, input, facts, caller, total }: NewRun<Input, Facts>,
+    holder?: string,
+  ): Promise<RunRow | undefined> => {
+    const [row] = await statements
+      .insert(runs)
+      .values({
+        kind,
+        subject,
+        companyId: companyOf(subject),
+        phase: definition.first,
+        input,
+        facts,
+        total,
+        requestedByKind: caller.actor.kind,
+        requestedById: caller.actor.id,
+        ...(holder !== undefined && { leaseHolder: holder, leaseUntil: leaseEnd, fence: 1 }),
+      })
+      .onConflictDoNothing()
+      .returning();
+    return row;
+  };
+
+  // One parameter: a list of values with a parameter each costs the server more to plan than to insert.
+  const insertMany = async (
     statements: Statements,
     news: readonly NewRun<Input, Facts>[],
-    holder?: string,
-  ): Promise<readonly RunRow[]> =>
-    statements
-      .insert(runs)
-      .values(
+  ): Promise<readonly StartedRun[]> =>
+    statements.execute<{ id: string; subject: string }>(sql`
+      insert into runs (kind, phase, subject, company_id, input, facts, total, requested_by_kind, requested_by_id)
+      select ${kind}, ${definition.first}, n.* from json_to_recordset(${JSON.stringify(
         news.map(({ subject, input, facts, caller, total }) => ({
-          kind,
           subject,
-          companyId: companyOf(subject),
-          phase: definition.first,
+          company_id: companyOf(subject),
           input,
           facts,
           total,
-          requestedByKind: caller.actor.kind,
-          requestedById: caller.actor.id,
-          ...(holder !== undefined && { leaseHolder: holder, leaseUntil: leaseEnd, fence: 1 }),
+          actor_kind: caller.actor.kind,
+          actor_id: caller.actor.id,
         })),
-      )
-      .onConflictDoNothing()
-      .returning();
-
-  const insert = async (
-    statements: Statements,
-    run: NewRun<Input, Facts>,
-    holder?: string,
-  ): Promise<RunRow | undefined> => (await insertMany(statements, [run], holder))[0];
+      )}::text::json)
+        as n(subject text, company_id uuid, input jsonb, facts jsonb, total integer, actor_kind text, actor_id text)
+      on conflict do nothing returning id, subject`);
 
   const find = async (where: ReturnType<typeof and>): Promise<FoundRun<Facts> | undefined> => {
     const [found] = await database.acrossCompanies((statements) =>
