@@ -8,22 +8,33 @@ import { sql } from "drizzle-orm";
  */
 export type Reach = () => void | Promise<void>;
 
-/** A database whose commits are points. */
-export function withCommitPoints(database: Database, reach: Reach): Database {
-  const reaching =
-    <T>(inside: (statements: Statements) => Promise<T>) =>
-    async (statements: Statements): Promise<T> => {
-      const result = await inside(statements);
+/**
+ * A database whose commits are points.
+ *
+ * @param reachAfter called just after each of these commits, for callers to whom that is a point as well
+ */
+export function withCommitPoints(database: Database, reach: Reach, reachAfter?: Reach): Database {
+  const around = async <T>(
+    inside: (statements: Statements) => Promise<T>,
+    commit: (reaching: typeof inside) => Promise<T>,
+  ): Promise<T> => {
+    let changed = false;
+    const result = await commit(async (statements) => {
+      const worked = await inside(statements);
       const [row] = await statements.execute(
         sql`select pg_current_xact_id_if_assigned() is not null as changed`,
       );
-      if (row?.["changed"] === true) await reach();
-      return result;
-    };
+      changed = row?.["changed"] === true;
+      if (changed) await reach();
+      return worked;
+    });
+    if (changed) await reachAfter?.();
+    return result;
+  };
   return {
     ...database,
-    inCompany: (companyId, inside) => database.inCompany(companyId, reaching(inside)),
-    acrossCompanies: (inside) => database.acrossCompanies(reaching(inside)),
+    inCompany: (companyId, inside) => around(inside, (reaching) => database.inCompany(companyId, reaching)),
+    acrossCompanies: (inside) => around(inside, (reaching) => database.acrossCompanies(reaching)),
   };
 }
 

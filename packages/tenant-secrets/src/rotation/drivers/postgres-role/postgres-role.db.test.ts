@@ -1,7 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import postgres from "postgres";
@@ -10,6 +8,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from "@repo/db/embedded"
 import { Plaintext } from "@repo/envelope";
 import { driverContract } from "../../../testing/driver-contract.ts";
 import { type DriverWorld, openTrial, type Trial } from "../../../testing/driver-trial.ts";
+import { startPostgresProxy } from "../../../testing/postgres-proxy.ts";
 import { createPostgresRoleDriver, type PostgresRoleOptions } from "./postgres-role.ts";
 import { scramVerifier } from "./scram.ts";
 
@@ -37,69 +36,6 @@ afterAll(async () => {
   await server.stop();
   rmSync(directory, { recursive: true, force: true });
 });
-
-type Way = "refused" | "lost at the login" | "lost before the change" | "lost after the change";
-
-/** Between the driver and the server: makes one connection end as a fault has it. */
-async function startProxy() {
-  let connections = 0;
-  let armed: { readonly at: number; readonly way: Way } | undefined;
-  let isMet = false;
-  const proxy = createServer((client) => {
-    connections += 1;
-    const way = armed?.at === connections ? armed.way : undefined;
-    if (way !== undefined) isMet = true;
-    const upstream = connect(server.port, "127.0.0.1");
-    for (const socket of [client, upstream]) {
-      socket.on("error", () => {});
-      socket.on("close", () => {
-        client.destroy();
-        upstream.destroy();
-      });
-    }
-    let isChanging = false;
-    client.on("data", (bytes) => {
-      if (way === "refused") client.destroy();
-      const isChange = /alter role/.test(bytes.toString("latin1")) && !bytes.includes("format(");
-      isChanging ||= isChange;
-      if (way === "lost before the change" && isChange) client.destroy();
-      else upstream.write(bytes);
-    });
-    upstream.on("data", (bytes) => {
-      if (way === "lost at the login" || (way === "lost after the change" && isChanging)) client.destroy();
-      else client.write(bytes);
-    });
-  });
-  proxy.listen(0, "127.0.0.1");
-  await once(proxy, "listening");
-  const address = proxy.address();
-  const ways: readonly Way[] = [
-    "refused",
-    "lost at the login",
-    "lost before the change",
-    "lost after the change",
-  ];
-  return {
-    port: typeof address === "object" && address !== null ? address.port : 0,
-    faults: Object.fromEntries(
-      ways.map((way) => [
-        way,
-        (nth: number) => {
-          armed = { at: connections + nth, way };
-          isMet = false;
-        },
-      ]),
-    ),
-    disarm: () => {
-      armed = undefined;
-      return isMet;
-    },
-    stop: async () => {
-      proxy.close();
-      await Promise.resolve();
-    },
-  };
-}
 
 const allowed = (port: number): PostgresRoleOptions => ({
   hosts: [{ host: "127.0.0.1", port, isEncrypted: false }],
@@ -129,7 +65,7 @@ async function startWorld({ options, settings }: Changes = {}): Promise<
     create role ${quote(names.admin)} login createrole password '${scramVerifier(managing)}';
     grant ${quote(names.one)}, ${quote(names.two)} to ${quote(names.admin)} with admin option, inherit false, set false;
   `);
-  const { port, ...proxy } = await startProxy();
+  const { port, ...proxy } = await startPostgresProxy(server.port);
   const login = (user: string, secret: string) =>
     JSON.stringify({ host: "127.0.0.1", port, database: "foreign_shop", user, password: secret });
   return {
