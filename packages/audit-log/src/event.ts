@@ -41,6 +41,7 @@ export interface AuditEntry {
     | "ENDPOINT_GONE"
     | "ENDPOINT_FAILS"
     | "ENDPOINT_ADDRESS"
+    | "NOT_ALL_DONE"
     | RotationReason
     | RevealPurpose
     | CheckResult
@@ -48,7 +49,7 @@ export interface AuditEntry {
     | undefined;
   /** By the database's clock, for events that are compared with rows. Default: the time of the process. */
   readonly occurredAt?: Date | undefined;
-  /** The id of the API key, operator, user, company or run. `version` is the new revision of a row that was changed. */
+  /** The id of the API key, operator, user, company or run, or the region of a master key. `version` is the new revision of a row that was changed. */
   readonly subject?: string | undefined;
 }
 

@@ -1,5 +1,6 @@
 import { getTableColumns, sql as fragment } from "drizzle-orm";
 import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
+import { concernsPlatform } from "@repo/catalog";
 import type { NewEvent } from "./event.ts";
 import { notificationOf } from "./notification-of.ts";
 
@@ -86,6 +87,7 @@ function jsonOf(events: readonly NewEvent[]): { readonly json: string; readonly 
       ...rowOf(event),
       notification_type: told.type,
       subject_name: told.subjectName,
+      of_platform: concernsPlatform(told.type),
       notification_subject: subject,
     };
   });

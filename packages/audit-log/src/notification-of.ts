@@ -6,7 +6,7 @@ import type { EventContent } from "./event.ts";
 export interface NotificationOf {
   readonly type: NotificationType;
   /** The name of the event's subject in the notification's data. */
-  readonly subjectName?: "user" | "apiKey" | "endpoint" | "run";
+  readonly subjectName?: "user" | "apiKey" | "endpoint" | "run" | "region";
   /** Where the event has its subject. Default: `subject` */
   readonly subject?: "requestId";
 }
@@ -61,12 +61,22 @@ const ofAction: Readonly<Partial<Record<AuditAction, OfEvent>>> = {
   "key.activate": { type: "key.rotated" },
   "key.shred": { type: "key.shredded" },
   "key.emergency-rotate": { type: "key.compromised" },
+  "key.overdue": { type: "key.overdue", subjectName: "region" },
+  "migration.finish": ofRun("migration.finished"),
 };
 
 /** The actions whose failure is one. */
 const ofFailure: typeof ofAction = {
   "rotation.run": ofRun("secret.rotation_failed"),
   "rotation.retire": ofRun("secret.retire_failed"),
+  "key.backup": { type: "key.backup_failed" },
+  // Not where a person gave another passphrase, or another file.
+  "key.check-backup": ({ reason }) =>
+    reason === "INTEGRITY_FAILURE" ? { type: "key.backup_failed" } : undefined,
+  "migration.finish": ofRun("migration.failed"),
+  // One that could not be made fails for another reason.
+  "audit.verify": ({ reason }) =>
+    reason === "INTEGRITY_FAILURE" ? { type: "audit_log.changed" } : undefined,
 };
 
 /**

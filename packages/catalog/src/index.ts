@@ -223,6 +223,7 @@ export {
 export {
   type CompanyNotificationType,
   companyNotificationTypes,
+  concernsPlatform,
   findNotification,
   isNotificationType,
   type Notification,

@@ -10,8 +10,9 @@ begin
   with told as (
     select n.*, e.id as endpoint_id
     from json_to_recordset(events) as n(id uuid, company_id uuid, notification_type text, subject_name text, occurred_at timestamptz,
-      actor_kind text, actor_id text, action text, secret_key text, version integer, reason text, notification_subject text)
-    join public.webhook_endpoints e on (e.company_id = n.company_id or e.company_id is null)
+      actor_kind text, actor_id text, action text, secret_key text, version integer, reason text, notification_subject text,
+      of_platform boolean)
+    join public.webhook_endpoints e on (e.company_id is null or e.company_id = n.company_id and n.of_platform is not true)
       and e.verified_at is not null and (e.types is null or n.notification_type = any(e.types))
     where n.notification_type is not null
   ), stored as (

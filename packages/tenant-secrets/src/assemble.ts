@@ -11,6 +11,7 @@ import { assembleRotation } from "./assembly/rotation.ts";
 import { createServe } from "./assembly/serving.ts";
 import { assembleStores } from "./assembly/stores.ts";
 import { createAuditService } from "./audit/audit-service.ts";
+import { recordingChanges } from "./audit/sealer-events.ts";
 import { defaultCache } from "./cache/cache-options.ts";
 import { createApprovals } from "./companies/approvals.ts";
 import { createApiKeys } from "./companies/api-keys.ts";
@@ -161,7 +162,8 @@ export function assembleTenantSecrets<C extends Catalog>(
     ...createCompanyHandles({ catalog, vault, companies }),
     system: createHealth({ ...base, measurements, isListening: () => member?.isListening() }),
     measurements,
-    createSealer: (sealerOptions) => createSealer({ database, loadSigningKey }, sealerOptions),
+    createSealer: (sealerOptions) =>
+      createSealer({ database, loadSigningKey }, recordingChanges(audit, sealerOptions)),
     serve: async (listenerUrl, onAlarm) => (member = await serve(listenerUrl, onAlarm)),
     prepare: async () => {
       await audit.ready();

@@ -21,6 +21,7 @@ import type { KeyBackups } from "./keys/backup/backup.ts";
 import type { CompanyKeyRotation } from "./keys/company/rotation.ts";
 import type { EmergencyRotation } from "./keys/rotation/emergency.ts";
 import type { StoreBackup } from "./keys/backup/destination.ts";
+import type { MasterKeyAge } from "./keys/master/master-key-age.ts";
 import type { MasterKeyRegistry } from "./keys/master/master-key-registry.ts";
 import type { KeyRotation } from "./keys/rotation/rotation.ts";
 import type { SignInSecretStore } from "./keys/sign-in-secrets.ts";
@@ -70,6 +71,7 @@ export interface Services {
   readonly operators: Operators;
   readonly approvals: Approvals;
   readonly masterKeys: MasterKeyRegistry;
+  readonly masterKeyAge: MasterKeyAge;
   readonly signInSecrets: SignInSecretStore;
   readonly keyRotation: KeyRotation;
   readonly keyBackups: KeyBackups;

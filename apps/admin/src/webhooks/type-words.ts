@@ -33,6 +33,11 @@ const typeWords: Readonly<Record<NotificationType, string>> = {
   "key.rotated": "A key was rotated",
   "key.shredded": "The keys of a company were destroyed",
   "key.compromised": "A key was compromised",
+  "key.overdue": "A master key is due for rotation",
+  "key.backup_failed": "A backup of the keys failed",
+  "migration.finished": "A migration is finished",
+  "migration.failed": "A migration has stopped",
+  "audit_log.changed": "The audit log was changed",
   "webhook.endpoint_disabled": "A webhook endpoint was disabled",
   "webhook.test": "A test",
 };
@@ -44,6 +49,8 @@ const groups: Readonly<Record<string, string>> = {
   api_key: "API keys",
   company: "Companies",
   key: "Keys",
+  migration: "Companies",
+  audit_log: "Audit log",
   webhook: "Webhooks",
 };
 

@@ -36,8 +36,11 @@ const ofSecret = z.object({
 const ofMember = z.object({ ...common, user: z.string() });
 const ofApiKey = z.object({ ...common, apiKey: z.uuid() });
 const ofEndpoint = z.object({ ...common, endpoint: z.uuid() });
-const ofCompany = z.object(common);
+/** Of what a company or the platform has one of. */
+const ofWhole = z.object(common);
 const ofKey = z.object({ ...common, keyVersion: z.int().optional() });
+const ofMasterKey = z.object({ ...common, region: z.string(), keyVersion: z.int() });
+const ofMigration = z.object({ ...common, run: z.uuid() });
 
 /** The notifications of a company, by their type, with the shape of their data. */
 const companyNotifications = {
@@ -66,7 +69,7 @@ const companyNotifications = {
   "member.removed": ofMember,
   "api_key.created": ofApiKey,
   "api_key.revoked": ofApiKey,
-  "company.store_changed": ofCompany,
+  "company.store_changed": ofWhole,
   "webhook.endpoint_disabled": ofEndpoint,
   "webhook.test": ofEndpoint,
 } as const;
@@ -75,8 +78,13 @@ const companyNotifications = {
 const platformNotifications = {
   "company.drift": ofSecret,
   "key.rotated": ofKey,
-  "key.shredded": ofCompany,
+  "key.shredded": ofWhole,
   "key.compromised": ofKey,
+  "key.overdue": ofMasterKey,
+  "key.backup_failed": ofWhole,
+  "migration.finished": ofMigration,
+  "migration.failed": ofMigration,
+  "audit_log.changed": ofWhole,
 } as const;
 
 const all = { ...companyNotifications, ...platformNotifications };
@@ -104,6 +112,11 @@ export function findNotification(value: unknown): Notification | undefined {
   const schema = z.object({ type: z.literal(type), ...Envelope, data: all[type] });
   const { data } = schema.safeParse(value);
   return data === undefined ? undefined : asNotification(data);
+}
+
+/** Whether only operators' endpoints get it, also where it is about a company. */
+export function concernsPlatform(type: NotificationType): boolean {
+  return Object.hasOwn(platformNotifications, type);
 }
 
 export function isNotificationType(text: string): text is NotificationType {

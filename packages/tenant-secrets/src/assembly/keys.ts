@@ -5,6 +5,7 @@ import { createKeyBackups } from "../keys/backup/backup.ts";
 import { createStoreBackup, type BackupDestination } from "../keys/backup/destination.ts";
 import { defineCompanyRotation } from "../keys/company/rotation-run.ts";
 import { createCompanyKeyRotation } from "../keys/company/rotation.ts";
+import { createMasterKeyAge } from "../keys/master/master-key-age.ts";
 import { createMasterKeyRegistry } from "../keys/master/master-key-registry.ts";
 import { createEmergencyRotation } from "../keys/rotation/emergency.ts";
 import { createKeyRotation, defineKeyRotation } from "../keys/rotation/rotation.ts";
@@ -43,6 +44,7 @@ export function assembleKeys(base: Base, { catalog, companies, stores, destinati
   return {
     services: {
       masterKeys: createMasterKeyRegistry({ ...withAuditKey, rotation, gate }),
+      masterKeyAge: createMasterKeyAge(base),
       keyRotation,
       keyBackups,
       storeBackup,

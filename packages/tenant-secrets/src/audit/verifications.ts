@@ -54,7 +54,8 @@ export interface VerificationParts {
 
 export const toCheck = { verb: "audit", to: "check the audit log" } as const;
 
-const verifier = systemCaller("audit-log", { verbs: [], secretKeys: [] });
+/** The actor of what the product verifies by itself. */
+export const verifier = systemCaller("audit-log", { verbs: [], secretKeys: [] });
 
 export function createVerifications(parts: VerificationParts): AuditVerifications {
   const { database, operations } = parts;

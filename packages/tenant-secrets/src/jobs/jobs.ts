@@ -9,6 +9,7 @@ import { forgottenBefore } from "../access/request-ids.ts";
 import type { AuditService } from "../audit/audit-service.ts";
 import { verificationTask } from "../audit/verifications.ts";
 import { mailTask, type Mailing } from "../companies/mailing.ts";
+import { dueAfterDays, type MasterKeyAge } from "../keys/master/master-key-age.ts";
 import { mirrorTask } from "../migration/mirror/lease.ts";
 import type { Mirroring } from "../migration/mirror/mirroring.ts";
 import { forgetDeliveries } from "../notifications/delivery-log.ts";
@@ -22,6 +23,7 @@ export interface TaskDependencies {
   readonly secrets: {
     readonly runs: RunControl;
     readonly maintenance: SecretMaintenance;
+    readonly masterKeyAge: MasterKeyAge;
     readonly outsideSettlement: OutsideSettlement;
     readonly mirroring: Pick<Mirroring, "mirror" | "sweep">;
     readonly vault: Pick<Vault, "enqueueDue" | "checkDue">;
@@ -55,8 +57,8 @@ export const schedule: Schedule = {
 
 /** The implementation of each job. A task has an entry here and, if it recurs, one in the schedule. */
 export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDependencies): Tasks {
-  const { runs, maintenance, outsideSettlement, mirroring, vault, retention, audit, mailing, rotation } =
-    secrets;
+  const { runs, maintenance, masterKeyAge, outsideSettlement, mirroring, vault, retention, audit } = secrets;
+  const { mailing, rotation } = secrets;
   /** The job log contains an error's code; its message tells the operator what to do. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -123,10 +125,10 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
       );
     }),
     "check-master-key-age": task(NoPayload, async () => {
-      for (const { region, version } of await findDueMasterKeys(database)) {
+      for (const { region, version } of await masterKeyAge.remind()) {
         log(
           "warn",
-          `version ${version} of the master key of region ${region} has been active for more than 90 days: rotate it`,
+          `version ${version} of the master key of region ${region} has been active for more than ${dueAfterDays} days: rotate it`,
           { code: "MASTER_KEY_DUE" },
         );
       }
@@ -211,15 +213,4 @@ async function deleteInBatches(
       return rows.length;
     });
   }
-}
-
-const DueMasterKeys = z.array(z.object({ region: z.string(), version: z.int() }));
-
-function findDueMasterKeys(database: Database): Promise<z.infer<typeof DueMasterKeys>> {
-  return database.acrossCompanies(async (statements) => {
-    const rows = await statements.execute(sql`
-      select region, version from master_keys
-      where status = 'active' and activated_at <= now() - interval '90 days' order by region`);
-    return DueMasterKeys.parse([...rows]);
-  });
 }

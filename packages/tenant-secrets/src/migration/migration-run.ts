@@ -1,9 +1,9 @@
 import { and, asc, eq, sql } from "drizzle-orm";
 import { type Statements, tables } from "@repo/db";
-import { asTenantSecretsError } from "@repo/audit-log";
+import { asTenantSecretsError, type AuditLog } from "@repo/audit-log";
 import type { BulkClient, InfisicalClient } from "@repo/infisical";
 import { z } from "zod";
-import { CompanyMigrationResult, type ErrorCode, TenantSecretsError } from "@repo/catalog";
+import { CompanyMigrationResult, type ErrorCode } from "@repo/catalog";
 import { createCounters } from "../access/counters.ts";
 import type { CompanyRows } from "../companies/company-rows.ts";
 import type { Entered, RunStep } from "../runs/definition.ts";
@@ -19,6 +19,7 @@ import { type FolderTree, readFolderTree } from "./folder-tree.ts";
 import { planCompany } from "./plan.ts";
 import { type FinishedCompany, signMigrationReport } from "./report.ts";
 import { rollbackCompany } from "./rollback.ts";
+import { pauseRun, recordEnd } from "./run-events.ts";
 import { switchCompany } from "./switch.ts";
 import { countAll, countFinished, type DueCompany, nextCompany, type NextCompany } from "./turns.ts";
 import { verifyCompany } from "./verify.ts";
@@ -68,7 +69,7 @@ const final: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 export function defineMigration(parts: MigrationRunParts): MigrationRun {
-  const { database, infisical, rows, loadSigningKey } = parts;
+  const { database, infisical, rows, audit, loadSigningKey } = parts;
   const counters = createCounters(database);
   let client: BulkClient | undefined;
 
@@ -92,6 +93,7 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
   const companiesPhase = async (step: Step, { sliceMs, againMs }: MigrationTools): Promise<Entered> => {
     const startedAt = performance.now();
     client ??= infisical.bulk();
+    await audit.ready();
     const whileWaiting = () => step.commit(() => Promise.resolve());
     const { ratePerMinute } = step.input;
     const folders = createBulkFolders({
@@ -116,7 +118,7 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
         return step.enter({ phase: "companies", notBefore, total });
       }
       const turn = await workOn(step, next.id, { folders, tree, againMs });
-      ({ next, finished } = await finish(step, next, { turn, finished }));
+      ({ next, finished } = await finish(step, next, { turn, finished, audit }));
     }
   };
 
@@ -159,8 +161,19 @@ export function defineMigration(parts: MigrationRunParts): MigrationRun {
           finished,
           await loadSigningKey(),
         );
-        return step.enter({ phase: "done", report: { report, mac: signature } });
+        const isDone = finished.every(({ state }) => state === "done");
+        await audit.ready();
+        return step.enter(async (statements) => {
+          const reason = isDone ? undefined : "NOT_ALL_DONE";
+          await recordEnd({ audit, statements }, step, { outcome: "success", reason });
+          return { phase: "done", report: { report, mac: signature } };
+        });
       },
+    },
+    whenFailed: {
+      ready: () => audit.ready(),
+      record: (statements, { error, ...own }) =>
+        recordEnd({ audit, statements }, own, { outcome: "failed", reason: error.code }),
     },
     background: {
       callerOf: ({ requestedById }) => ({ actor: { kind: "operator", id: requestedById } }),
@@ -225,11 +238,18 @@ interface Finished {
   readonly finished: number;
 }
 
+interface Turned {
+  readonly turn: Turn;
+  /** How many companies were finished before. */
+  readonly finished: number;
+  readonly audit: Pick<AuditLog, "recordInTransaction">;
+}
+
 /** Stores what became of a company, and finds the next one, in one transaction. */
 async function finish(
   step: Step,
   { id, attempts: before }: DueCompany,
-  { turn, finished: finishedBefore }: { readonly turn: Turn; readonly finished: number },
+  { turn, finished: finishedBefore, audit }: Turned,
 ): Promise<Finished> {
   const { verb } = step.input;
   const ofCompany = and(eq(migrationCompanies.runId, step.run.id), eq(migrationCompanies.companyId, id));
@@ -259,7 +279,10 @@ async function finish(
         })
         .where(ofCompany);
       const found = await nextCompany(statements, step.run.id);
-      if (isPaused) await pause(statements, step.run.id);
+      if (isPaused) {
+        await pauseRun(statements, step.run.id, mostFailuresInRow);
+        await recordEnd({ audit, statements }, step, { outcome: "failed", reason: "CONFLICT" });
+      }
       return found;
     },
     { done: finished, ...(failuresInRow !== step.facts.failuresInRow && { facts: { failuresInRow } }) },
@@ -268,24 +291,6 @@ async function finish(
   // Refused.
   if (isPaused) await step.commit(() => Promise.resolve());
   return { next, finished };
-}
-
-/** The next step of the run is refused; `runs.resume` continues with the next company. */
-async function pause(statements: Statements, id: string): Promise<void> {
-  const { message } = new TenantSecretsError(
-    "CONFLICT",
-    `${mostFailuresInRow} companies in a row could not be changed. See why, then resume or cancel the run.`,
-  );
-  await statements
-    .update(runs)
-    .set({
-      state: "paused",
-      leaseHolder: null,
-      leaseUntil: null,
-      errorCode: "CONFLICT",
-      errorMessage: message,
-    })
-    .where(eq(runs.id, id));
 }
 
 async function strayFolders(step: Step, tree: FolderTree): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { sql, type SQL, type SQLWrapper } from "drizzle-orm";
 import type { Statements } from "@repo/db";
 import type { z } from "zod";
-import type { Caller, CompanyId, ErrorCode } from "@repo/catalog";
+import type { Caller, CompanyId, ErrorCode, TenantSecretsError } from "@repo/catalog";
 import type { Position, RunRow } from "./lease.ts";
 
 /** A run's progress, in items of its phase. */
@@ -72,6 +72,13 @@ export interface RunStep<Input, Facts, Phase extends string> {
   say(done: string): Promise<void>;
 }
 
+/** A run that has failed so often that it goes on only when it is resumed. */
+export interface FailedRun {
+  readonly run: Pick<RunRow, "id">;
+  readonly caller: Caller;
+  readonly error: TenantSecretsError;
+}
+
 export type PlatformVerb = "companies" | "rotate";
 
 /** The subject of a run about one secret. */
@@ -118,6 +125,11 @@ export interface RunDefinition<Input, Facts, Phase extends string, Tools> {
   readonly cancellable: boolean;
   /** Errors after which the run cannot continue: it is cancelled. */
   readonly fatal?: ReadonlySet<ErrorCode>;
+  /** What is recorded of a run that has failed, in the same transaction. Where `ready` throws, the run fails without it. */
+  readonly whenFailed?: {
+    readonly ready: () => Promise<void>;
+    readonly record: (statements: Statements, failed: FailedRun) => Promise<void>;
+  };
   /**
    * For a kind that jobs can drive. A process without the tools leaves those jobs to others. Left out: a run ends with the
    * process that started it, and cannot be paused.

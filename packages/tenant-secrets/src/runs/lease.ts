@@ -131,11 +131,20 @@ export async function holdRun(
  * the run.
  *
  * @param end cancels a run that nothing can continue, in the same transaction
+ * @param record records that the run has failed, in the same transaction
  */
 export async function releaseRun(
   database: Database,
   { id, holder }: Lease & Pick<RunRow, "id">,
-  { error, end }: { readonly error: TenantSecretsError | undefined; readonly end: ChangeRun | undefined },
+  {
+    error,
+    end,
+    record,
+  }: {
+    readonly error: TenantSecretsError | undefined;
+    readonly end: ChangeRun | undefined;
+    readonly record: ((statements: Statements) => Promise<void>) | undefined;
+  },
 ): Promise<void> {
   const failure = error && {
     attempts: sql`${runs.attempts} + 1`,
@@ -149,7 +158,8 @@ export async function releaseRun(
         .update(runs)
         .set({ ...failure, leaseHolder: null, leaseUntil: null, updatedAt: sql`now()` })
         .where(and(eq(runs.id, id), eq(runs.leaseHolder, holder)))
-        .returning({ id: runs.id });
+        .returning({ id: runs.id, state: runs.state });
+      if (released?.state === "failed") await record?.(statements);
       if (released !== undefined) await end?.(statements, released);
     })
     .catch((thrown: unknown) => {

@@ -3,7 +3,7 @@ import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { enqueueJob, enqueueJobs, tables, type Database, type Statements } from "@repo/db";
 import { asTenantSecretsError } from "@repo/audit-log";
 import { type Caller, notFound } from "@repo/catalog";
-import type { OnStep, RunDefinition, RunStep } from "./definition.ts";
+import type { FailedRun, OnStep, RunDefinition, RunStep } from "./definition.ts";
 import {
   type ChangeRun,
   leaseEnd,
@@ -227,7 +227,8 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
         const isFatal =
           row.state === "running" && error !== undefined && definition.fatal?.has(error.code) === true;
         const end = isFatal || background === undefined ? cancel : undefined;
-        await releaseRun(database, { id: row.id, ...lease }, { error, end });
+        const record = error && (await recorderOf(definition, { run: row, caller, error }));
+        await releaseRun(database, { id: row.id, ...lease }, { error, end, record });
       }
       throw thrown;
     }
@@ -308,6 +309,20 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
         }
       }),
   };
+}
+
+/** @returns undefined where nothing is recorded, or cannot be */
+async function recorderOf(
+  { whenFailed }: Pick<RunDefinition<unknown, object, string, unknown>, "whenFailed">,
+  failed: FailedRun,
+): Promise<((statements: Statements) => Promise<void>) | undefined> {
+  if (whenFailed === undefined) return undefined;
+  try {
+    await whenFailed.ready();
+  } catch {
+    return undefined;
+  }
+  return (statements) => whenFailed.record(statements, failed);
 }
 
 /** Cancels runs that jobs cannot drive, and whose process is gone. */

@@ -73,6 +73,8 @@ export interface KeyBackups {
    *   KEY_UNAVAILABLE, INVALID_INPUT
    */
   createBackup(caller: Caller, lock: BackupLock, path?: string): Promise<string>;
+  /** Audits that a backup was made, and could not be written to its file. */
+  recordUnwritten(caller: Caller): Promise<void>;
   /**
    * Compares a backup with the registry, without Infisical, and notes the result of one of this system. @throws as `decryptBackup`, KEY_UNAVAILABLE, DATABASE_UNAVAILABLE
    */
@@ -166,6 +168,10 @@ export function createKeyBackups(
         });
         return file;
       });
+    },
+
+    recordUnwritten: async (caller) => {
+      await record({ caller, action: "key.backup" }, { outcome: "failed", reason: "STORE_UNAVAILABLE" });
     },
 
     checkBackup: (caller, file, opener) => {

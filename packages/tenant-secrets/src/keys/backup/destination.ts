@@ -41,7 +41,10 @@ export async function checkBackupDestination({ recipients, directory }: BackupDe
   }
 }
 
-export function createStoreBackup(region: string, backups: Pick<KeyBackups, "createBackup">): StoreBackup {
+export function createStoreBackup(
+  region: string,
+  backups: Pick<KeyBackups, "createBackup" | "recordUnwritten">,
+): StoreBackup {
   return async (caller, { recipients, directory }) => {
     const time = new Date().toISOString().replaceAll(/[-:.]/g, "");
     const file = path.join(directory, `tenant-secrets-keys-${region}-${time}.age`);
@@ -52,6 +55,7 @@ export function createStoreBackup(region: string, backups: Pick<KeyBackups, "cre
       const stored = await readFile(file);
       return { file, checksum: fingerprintOf(stored) };
     } catch (error) {
+      await backups.recordUnwritten(caller);
       throw new TenantSecretsError(
         "STORE_UNAVAILABLE",
         `The backup of the master keys could not be written (${errorCode(error)}). Make room in the directory for backups, or name another.`,

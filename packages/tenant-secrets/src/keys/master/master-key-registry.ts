@@ -6,6 +6,7 @@ import { type Caller, type KeyStatus, notFound, TenantSecretsError } from "@repo
 import { audited, type Operations } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { fingerprintOf } from "./master-key-advice.ts";
+import { dueAfterDays } from "./master-key-age.ts";
 import { masterKeyFolder, masterKeyName } from "./master-key-name.ts";
 import { readRegistry, type MasterKeyRow, type MasterKeys } from "./master-keys.ts";
 import { mapInfisicalErrors } from "../on-infisical.ts";
@@ -14,9 +15,6 @@ import type { RotationRun } from "../rotation/rotation.ts";
 import { countCompanyRotations, damagedUnder, describeRotation } from "./rotation-progress.ts";
 
 const { masterKeys: registry, processes } = tables;
-
-/** The strategy's own rotation period, in days. */
-const dueAfterDays = 90;
 
 export interface MasterKeyRegistry {
   /** @throws {TenantSecretsError} FORBIDDEN */
