@@ -379,6 +379,7 @@ alter table company_secrets enable row level security;
 alter table company_secrets force row level security;
 create policy company on company_secrets for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on company_secrets for all to tenant_secrets_maintenance using true with check true;
+create policy reader on company_secrets for select to tenant_secrets_reader using true;
 grant insert, select, update on company_secrets to tenant_secrets_application;
 grant insert, select, update on company_secrets to tenant_secrets_maintenance;
 
@@ -981,8 +982,8 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function notify_of_member() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_version() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_subject() returns trigger; owned by tenant_secrets_migration, for none other
--- function read_secret(uuid,text) returns record; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
--- function read_secrets(uuid[],integer[],text[]) returns TABLE(company_id uuid, secret_key text, secret_value_encrypted text, company_key_version integer, current_version integer, origin text, removed boolean, expires_at timestamp with time zone, pending_version integer, last_version integer, grace_windows jsonb, recover_until timestamp with time zone, purged boolean, mac_key_version integer, mac bytea); owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
+-- function read_secret(uuid,text) returns record security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
+-- function read_secrets(uuid[],text[]) returns TABLE("companyId" uuid, "secretKey" text, encrypted text, "companyKeyVersion" integer, "currentVersion" integer, origin text, removed boolean, "expiresAtMs" double precision, "pendingVersion" integer, "lastVersion" integer, "graceWindows" jsonb, "recoverUntilMs" double precision, purged boolean, "macKeyVersion" integer, mac bytea) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function refuse_audit_change() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_audit_removal() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_audit_unwrap() returns trigger; owned by tenant_secrets_migration, for none other

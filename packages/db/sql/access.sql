@@ -1,10 +1,10 @@
--- Who may touch which table. The five roles exist before any of this runs (provision.ts). The file runs again after each
+-- Who may touch which table. The roles exist before any of this runs (provision.ts). The file runs again after each
 -- change to it and revokes first, so that a grant deleted from the file is also revoked in the database.
 
 revoke all on schema public from public;
-grant usage on schema public to tenant_secrets_application, tenant_secrets_maintenance;
+grant usage on schema public to tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_reader;
 revoke all on all tables in schema public
-  from tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_sign_in;
+  from tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_sign_in, tenant_secrets_reader;
 revoke all on schema sign_in
   from public, tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_listener, tenant_secrets_sign_in;
 revoke all on all tables in schema sign_in
@@ -46,6 +46,10 @@ begin
       'create policy maintenance on %I to tenant_secrets_maintenance using (true) with check (true)', relation);
   end loop;
 end $$;
+
+-- Heads are read by functions that this role owns, which return the pairs of company and secret key that they are asked for.
+grant select on company_secrets to tenant_secrets_reader;
+create policy reader on company_secrets for select to tenant_secrets_reader using (true);
 
 -- Events are written about any company, or none (a refusal before a company is known), and read by company.
 alter table audit_events enable row level security;

@@ -29,8 +29,8 @@ const withoutCompany = [
   "users",
 ];
 /**
- * Functions that look beyond the company in scope: for the one row that a request begins with, in triggers
- * for the state of the keys, and to add a job, because the application's role may not touch the queue itself.
+ * Functions that look beyond the company in scope: for the one row that a request begins with, for heads that are asked for by
+ * company and secret key, in triggers for the state of the keys, and to add a job, because the application's role may not touch the queue itself.
  */
 const definers = [
   "enqueue_jobs",
@@ -42,6 +42,8 @@ const definers = [
   "find_user",
   "hold_mirror",
   "hold_run",
+  "read_secret",
+  "read_secrets",
   "refuse_company_key",
   "refuse_company_wrap",
   "refuse_head_mac",
@@ -193,9 +195,8 @@ describe("the catalogue of the database", () => {
   });
 });
 
-describe("the sign-in's role", () => {
-  const reachable = (role: string) =>
-    names(superuser`
+const reachable = (role: string) =>
+  names(superuser`
       select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where c.relkind in ('r', 'p', 'S', 'v', 'm') and n.nspname in ('public', 'sign_in', 'graphile_worker', 'drizzle')
         and has_schema_privilege(${role}, n.oid, 'usage')
@@ -203,6 +204,36 @@ describe("the sign-in's role", () => {
           when 'S' then has_sequence_privilege(${role}, c.oid, 'usage, select, update')
           else has_table_privilege(${role}, c.oid, 'select, insert, update, delete, truncate, references, trigger')
             or has_any_column_privilege(${role}, c.oid, 'select, insert, update, references') end`);
+
+describe("the role that reads heads", () => {
+  test("reaches them, may do nothing but read them, and owns the two functions alone", async () => {
+    expect(await reachable("tenant_secrets_reader")).toEqual(["public.company_secrets"]);
+    const privileges = await names(superuser`
+      select privilege_type as name from information_schema.role_table_grants where grantee = 'tenant_secrets_reader'`);
+    expect(privileges).toEqual(["SELECT"]);
+    const owned = await names(superuser`
+      select proname as name from pg_proc where proowner = 'tenant_secrets_reader'::regrole
+      union all select relname from pg_class where relowner = 'tenant_secrets_reader'::regrole`);
+    expect(owned).toEqual(["read_secret", "read_secrets"]);
+    const policies = await names(superuser`
+      select polrelid::regclass || ' ' || polcmd::text as name from pg_policy where polroles @> array['tenant_secrets_reader'::regrole::oid]`);
+    expect(policies).toEqual(["company_secrets r"]);
+  });
+
+  test("is one that no process connects as, and that the migration alone is a member of", async () => {
+    const [role] = await superuser`
+      select rolcanlogin or rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication as elevated,
+        (select count(*)::int from pg_auth_members m where m.member = r.oid) as member_of
+      from pg_roles r where rolname = 'tenant_secrets_reader'`;
+    expect(role).toEqual({ elevated: false, member_of: 0 });
+    const members = await names(superuser`
+      select member::regrole::text as name from pg_auth_members
+      where roleid = 'tenant_secrets_reader'::regrole and member::regrole::text like 'tenant_secrets_%'`);
+    expect(members).toEqual(["tenant_secrets_migration"]);
+  });
+});
+
+describe("the sign-in's role", () => {
   const signInTables = [
     "sign_in.accounts",
     "sign_in.passkeys",
@@ -268,7 +299,7 @@ describe("the application's role", () => {
     );
   });
 
-  test("reads heads of several companies in one statement without leaving any in scope", async () => {
+  test("reads heads of several companies in one statement, and only those, with no company in scope", async () => {
     const readHead = createSecretHeads(database);
     const heads = await Promise.all([
       readHead(a, "CUSTOM_KEY"),
@@ -292,9 +323,7 @@ describe("the application's role", () => {
     expect(await readHead(b, "CUSTOM_NONE")).toBeUndefined();
     for (let i = 0; i < 4; i++) expect(await run("select * from company_secrets")).toHaveLength(0);
     await database.inCompany(b, async (statements) => {
-      await statements.execute(
-        `select * from read_secrets(array['${a}']::uuid[], array[1], array['CUSTOM_KEY'])`,
-      );
+      await statements.execute(`select * from read_secrets(array['${a}']::uuid[], array['CUSTOM_KEY'])`);
       await statements.execute(`select * from read_secret('${a}', 'CUSTOM_KEY')`);
       const seen = await statements.execute("select distinct company_id from company_secrets");
       expect(seen.map((row) => row["company_id"])).toEqual([b]);
@@ -314,6 +343,7 @@ describe("the application's role", () => {
 
   test.each([
     ["becoming another role", "set role tenant_secrets_maintenance", "42501"],
+    ["becoming the role that reads heads", "set role tenant_secrets_reader", "42501"],
     ["becoming the owner", "set role tenant_secrets_migration", "42501"],
     ["switching row-level security off", "set row_security = off; select * from company_secrets", "42501"],
     ["truncating", "truncate company_secrets", "42501"],

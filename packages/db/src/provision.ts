@@ -26,6 +26,8 @@ const ROLES = [
   "signIn",
 ] as const satisfies readonly Role[];
 const nameOf = (role: Role): string => `tenant_secrets_${role === "signIn" ? "sign_in" : role}`;
+/** Owns the functions that read heads of secrets of any company, and may do nothing else. No process connects as it. */
+const READER = "tenant_secrets_reader";
 
 // 0 is "never". What a migration does may take long; what it waits for may not.
 const TIMEOUTS: Readonly<Record<Role, Readonly<Record<string, string>>>> = {
@@ -51,7 +53,7 @@ export interface ProvisionOptions {
 }
 
 /**
- * Creates the five roles and an empty database for them. If they exist, resets the attributes of the roles, the owner of
+ * Creates the five roles, the one that owns what reads secrets, and an empty database for them. If they exist, resets the attributes of the roles, the owner of
  * the database, the privileges of PUBLIC and the time limits. Safe to run concurrently. `migrateDatabase` creates the tables.
  *
  * @returns the URLs of the database, one for each role, with their passwords
@@ -68,8 +70,10 @@ export async function provisionDatabase(options: ProvisionOptions): Promise<Data
     await sql`set lock_timeout = '60s'`;
     await sql`select pg_advisory_lock(${PROVISION_LOCK})`;
     for (const role of ROLES) await ensureRole(sql, nameOf(role), passwords[role]);
-    // Functions that run as the maintenance role are made by the migration role and then handed over.
-    await execute(sql, "grant %I to %I", nameOf("maintenance"), nameOf("migration"));
+    await ensureAttributes(sql, READER, "nologin");
+    // Functions that run as another role are made by the migration role and then handed over.
+    for (const owner of [nameOf("maintenance"), READER])
+      await execute(sql, "grant %I to %I", owner, nameOf("migration"));
     await joinOwner(sql);
     const existing = await sql`select from pg_database where datname = ${database}`;
     await (existing.length === 0
@@ -143,13 +147,18 @@ async function joinOwner(sql: postgres.Sql): Promise<void> {
 }
 
 async function ensureRole(sql: postgres.Sql, name: string, password: string): Promise<void> {
-  const attributes = "login nosuperuser nobypassrls nocreaterole nocreatedb noreplication";
+  await ensureAttributes(sql, name, "login");
+  await execute(sql, "alter role %I password %L", name, scramVerifier(password));
+}
+
+async function ensureAttributes(sql: postgres.Sql, name: string, login: "login" | "nologin"): Promise<void> {
+  const attributes = `${login} nosuperuser nobypassrls nocreaterole nocreatedb noreplication`;
   const [found] = await sql<{ elevated: boolean }[]>`
-    select rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication or not rolcanlogin as elevated
+    select rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication
+      or rolcanlogin <> ${login === "login"} as elevated
     from pg_roles where rolname = ${name}`;
   if (found === undefined) await execute(sql, `create role %I ${attributes}`, name);
   else if (found.elevated) await execute(sql, `alter role %I ${attributes}`, name);
-  await execute(sql, "alter role %I password %L", name, scramVerifier(password));
 }
 
 /**

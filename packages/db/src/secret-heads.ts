@@ -43,7 +43,7 @@ const maxOfOneStatement = 200;
 const fewOfOneCompany = 50;
 
 /**
- * Reads heads of secrets under row-level security. All heads requested in one turn of the event loop share one statement.
+ * Reads heads of secrets of any company, each by its company and secret key. All heads requested in one turn of the event loop share one statement.
  * If that fails although the database is available, each head is read by itself, so that one company's error does not
  * fail another company's read.
  */
@@ -110,12 +110,7 @@ async function selectOne(
   { companyId, secretKey }: Wanted,
 ): Promise<(SecretHeadRow | undefined)[]> {
   const [row] = await sql<(SecretHeadRow | { readonly companyId: null })[]>`
-    select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as encrypted,
-      company_key_version as "companyKeyVersion", current_version as "currentVersion", origin, removed,
-      (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", pending_version as "pendingVersion",
-      last_version as "lastVersion", grace_windows as "graceWindows",
-      (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged, mac_key_version as "macKeyVersion", mac
-    from read_secret(${companyId}, ${secretKey})`;
+    select * from read_secret(${companyId}, ${secretKey})`;
   return [row === undefined || row.companyId === null ? undefined : row];
 }
 
@@ -123,17 +118,10 @@ async function selectSeveral(
   sql: postgres.Sql,
   wanted: readonly Wanted[],
 ): Promise<(SecretHeadRow | undefined)[]> {
-  const byCompany = Map.groupBy(wanted, ({ companyId }) => companyId);
-  const secretKeys = [...byCompany.values()].flatMap((each) => each.map(({ secretKey }) => secretKey));
-  let end = 0;
-  const ends = [...byCompany.values()].map(({ length }) => (end += length));
+  const companies = wanted.map(({ companyId }) => companyId);
+  const secretKeys = wanted.map(({ secretKey }) => secretKey);
   const rows = await sql<SecretHeadRow[]>`
-    select company_id as "companyId", secret_key as "secretKey", secret_value_encrypted as encrypted,
-      company_key_version as "companyKeyVersion", current_version as "currentVersion", origin, removed,
-      (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", pending_version as "pendingVersion",
-      last_version as "lastVersion", grace_windows as "graceWindows",
-      (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged, mac_key_version as "macKeyVersion", mac
-    from read_secrets(${[...byCompany.keys()]}::uuid[], ${ends}::integer[], ${secretKeys}::text[])`;
+    select * from read_secrets(${companies}::uuid[], ${secretKeys}::text[])`;
   const found = new Map(rows.map((row) => [nameOf(row), row]));
   return wanted.map((each) => found.get(nameOf(each)));
 }
