@@ -6,6 +6,7 @@ import {
   explainConnection,
   type Database,
 } from "@repo/db";
+import { EnvironmentError } from "@repo/environment";
 import { createInfisicalClient, infisicalOptionsOf, infisicalVariables } from "@repo/infisical";
 import { createOutbound, outboundVariables } from "@repo/outbound";
 import {
@@ -17,7 +18,7 @@ import {
   type TenantSecrets,
   type TenantSecretsOptions,
 } from "@repo/tenant-secrets";
-import { rotationDrivers } from "@repo/tenant-secrets/drivers";
+import { deploymentDrivers, driverVariables, type RotationDrivers } from "@repo/tenant-secrets/drivers";
 import { z } from "zod";
 import { readVariables } from "./env.ts";
 import { UsageError } from "./failure.ts";
@@ -37,6 +38,7 @@ const shape = {
     .default("2")
     .transform((number): 1 | 2 => (number === "1" ? 1 : 2)),
   ...outboundVariables,
+  ...driverVariables,
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).optional(),
   SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).optional(),
 };
@@ -68,10 +70,7 @@ export async function openServices(): Promise<OpenServices> {
       ...checks,
     },
     verifiers,
-    drivers: {
-      ...rotationDrivers({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),
-      ...drivers,
-    },
+    drivers: driversOf(variables, drivers),
     outbound: createOutbound({ allow: variables.OUTBOUND_ALLOW, deny: variables.OUTBOUND_DENY }),
   });
   try {
@@ -90,6 +89,15 @@ export async function openServices(): Promise<OpenServices> {
       }
     },
   };
+}
+
+/** @throws {UsageError} where ROTATION_POSTGRES_HOSTS names what this environment does not allow */
+function driversOf(...given: Parameters<typeof deploymentDrivers>): RotationDrivers {
+  try {
+    return deploymentDrivers(...given);
+  } catch (error) {
+    throw error instanceof EnvironmentError ? new UsageError(error.message) : error;
+  }
 }
 
 /** @throws {UsageError} where the catalogue names a check or a verifier that this program does not have */

@@ -20,7 +20,7 @@ import {
   type TenantSecrets,
   type TenantSecretsOptions,
 } from "@repo/tenant-secrets";
-import { rotationDrivers } from "@repo/tenant-secrets/drivers";
+import { deploymentDrivers } from "@repo/tenant-secrets/drivers";
 import { loadProduct } from "@repo/tenant-secrets/product-module";
 import { readApiEnvironment, type ApiEnvironment } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
@@ -105,10 +105,7 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
         ...product.checks,
       },
       verifiers: product.verifiers,
-      drivers: {
-        ...rotationDrivers({ stripe: env.STRIPE_API_URL, sendgrid: env.SENDGRID_API_URL }),
-        ...product.drivers,
-      },
+      drivers: deploymentDrivers(env, product.drivers),
       outbound: createOutbound({
         allow: env.OUTBOUND_ALLOW,
         deny: env.OUTBOUND_DENY,

@@ -2,6 +2,7 @@ import { databaseVariables } from "@repo/db";
 import { EnvironmentError, readEnvironment } from "@repo/environment";
 import { infisicalVariables } from "@repo/infisical";
 import { allowsLoopback, outboundVariables } from "@repo/outbound";
+import { driverVariables } from "@repo/tenant-secrets/drivers";
 import { z } from "zod";
 import { logLevels } from "./log.ts";
 
@@ -121,6 +122,7 @@ export const apiVariables = {
   SMTP_URL: z.string().min(1).optional(),
   MAIL_FROM: z.string().min(1).optional(),
   ...outboundVariables,
+  ...driverVariables,
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
   SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.sendgrid.com"),
   LOG_LEVEL: z.enum(logLevels).default("info"),

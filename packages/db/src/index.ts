@@ -32,7 +32,7 @@ export { migrateDatabase } from "./migrate.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
 export { createSecretHeads, type ReadSecretHead, type SecretHeadRow } from "./secret-heads.ts";
 export { connectSignInDatabase, type SignInDatabase } from "./sign-in.ts";
-export { DatabaseUrlError } from "./url.ts";
+export { databasePlaces, type DatabasePlace, DatabaseUrlError } from "./url.ts";
 export { databaseUrlVariable, databaseVariables } from "./variables.ts";
 export { encryptedColumns } from "./schema.ts";
 export { maxGraceWindows, type GraceWindow } from "./schema/secrets.ts";

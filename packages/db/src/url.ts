@@ -87,6 +87,28 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
   };
 }
 
+/** A database as a URL names it, at each of its hosts. */
+export interface DatabasePlace {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+}
+
+/**
+ * Where a URL leads to. A socket and `localhost` are this machine, by each name that it has for itself.
+ *
+ * @throws {DatabaseUrlError}
+ */
+export function databasePlaces(url: string): readonly DatabasePlace[] {
+  const { hosts, isSocket, database } = parseDatabaseUrl(url);
+  return hosts.flatMap(({ name, port }) => {
+    const names = isSocket || ownNames.includes(name.toLowerCase()) ? ownNames : [name];
+    return names.map((each) => ({ host: each, port, database }));
+  });
+}
+
+const ownNames: readonly string[] = ["localhost", "127.0.0.1", "::1"];
+
 /**
  * The same server's URL for another database and, where given, another role.
  *

@@ -34,12 +34,13 @@ export function isLoopbackEntry(entry: string): boolean {
   return ["loopback", "unspecified"].includes(ipaddr.process(host).range());
 }
 
-interface Place {
+export interface Place {
   readonly host: string;
   readonly port: number;
 }
 
-function parseEntry(entry: string): Place | undefined {
+/** @returns undefined for a text that is not `host:port`; see {@link isAllowEntry} */
+export function parseEntry(entry: string): Place | undefined {
   const [, written = "", digits = ""] = /^(\[[\d.:A-Fa-f]+\]|[\w.-]+):(\d{1,5})$/.exec(entry) ?? [];
   const port = Number(digits);
   const url = written === "" ? null : URL.parse(`http://${written}/`);

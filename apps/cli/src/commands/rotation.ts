@@ -80,6 +80,7 @@ export const setCommand = defineCommand({
     });
     if (json) return printJson(set);
     print(`${secretKey} of ${subdomain} is rotated by the driver ${set.driver}. ${dueText(set)}`);
+    if (set.warning !== undefined) remark(set.warning);
   },
 });
 

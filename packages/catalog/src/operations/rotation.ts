@@ -119,6 +119,8 @@ const RotationPolicyDescription = z.object({
   nextDueAt: z.date().optional(),
   /** The last run, unfinished or not. */
   lastRun: RotationRunDescription.optional(),
+  /** What to know of the driver, as a sentence. */
+  warning: z.string().optional(),
   /** Credentials that may be left at the provider, by the names that they have there. */
   orphans: z.array(z.string()).readonly(),
 });
@@ -144,6 +146,7 @@ export const rotationOperations = {
             manager: z.enum(["none", "self", "required", "optional"]),
             /** A JSON Schema (2020-12) of its settings. */
             settings: z.record(z.string(), z.unknown()),
+            warning: z.string().optional(),
             secretKeys: z.array(z.string()).readonly(),
           }),
         )

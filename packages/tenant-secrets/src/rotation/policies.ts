@@ -10,9 +10,11 @@ import {
 import { audited, type Operations } from "../access/operation.ts";
 import type { Companies } from "../companies/companies.ts";
 import { secretSubject } from "../runs/definition.ts";
+import type { Vault } from "../vault/vault.ts";
 import { startRotation } from "./begin.ts";
 import { type CheckParts, checkPolicy, onInfisical } from "./policy-checks.ts";
-import { dueOf, findCurrentVersion } from "./policy-due.ts";
+import { refuseMisfits } from "./misfits.ts";
+import { beforeTokensEnd, dueOf, findCurrentVersion } from "./policy-due.ts";
 import { lockPolicy, ofPolicy, type PolicyRow } from "./policy-row.ts";
 import { type RotationAction, rotationOperation } from "./rotation-operation.ts";
 import { describePolicies } from "./rotation-lists.ts";
@@ -46,6 +48,7 @@ export interface PolicyParts extends CheckParts {
   readonly operations: Operations;
   readonly companies: Pick<Companies, "resolve">;
   readonly rotation: RotationRun;
+  readonly vault: Pick<Vault, "open">;
 }
 
 export function createPolicies(parts: PolicyParts): Policies {
@@ -88,35 +91,39 @@ export function createPolicies(parts: PolicyParts): Policies {
     set: async (caller, { company: subdomain, secretKey, ...asked }) => {
       const operation = await operationOn(caller, { company: subdomain, secretKey }, "rotation.set-policy");
       const { company } = operation;
-      return operations.change(operation, async ({ statements }) => {
-        const place = { companyId: company.id, secretKey };
-        const { driver, settings, manager } = await checkPolicy(parts, statements, {
-          ...asked,
-          company,
-          secretKey,
+      return operations.inSteps(operation, async ({ commit }) => {
+        await refuseMisfits(parts, { scope: { company, caller }, secretKey, ...asked });
+        return commit(async ({ statements }) => {
+          const place = { companyId: company.id, secretKey };
+          const { driver, settings, manager } = await checkPolicy(parts, statements, {
+            ...asked,
+            company,
+            secretKey,
+          });
+          const current = await findCurrentVersion(statements, place);
+          if (current === undefined) throw notFound();
+          const policy = {
+            driver: driver.name,
+            settings,
+            schedule: asked.schedule ?? (driver.creates === "exchange" ? beforeTokensEnd(current) : null),
+            overlapSeconds: asked.overlapSeconds,
+            managerKey: manager,
+            actorKind: caller.actor.kind,
+            actorId: caller.actor.id,
+          };
+          const due = await dueOf(statements, { ...place, schedule: policy.schedule });
+          const fresh = { ...policy, ...due, state: "active", reason: null, failures: 0 } as const;
+          const [row] = await statements
+            .insert(rotationPolicies)
+            .values({ ...place, ...fresh })
+            .onConflictDoUpdate({
+              target: [rotationPolicies.companyId, rotationPolicies.secretKey],
+              set: { ...fresh, updatedAt: sql`now()` },
+            })
+            .returning();
+          if (row === undefined) throw new Error("an insert returned no row");
+          return audited(await describe(statements, row), {});
         });
-        if ((await findCurrentVersion(statements, place)) === undefined) throw notFound();
-        const policy = {
-          driver: driver.name,
-          settings,
-          schedule: asked.schedule ?? null,
-          overlapSeconds: asked.overlapSeconds,
-          managerKey: manager,
-          actorKind: caller.actor.kind,
-          actorId: caller.actor.id,
-        };
-        const due = await dueOf(statements, { ...place, schedule: policy.schedule });
-        const fresh = { ...policy, ...due, state: "active", reason: null, failures: 0 } as const;
-        const [row] = await statements
-          .insert(rotationPolicies)
-          .values({ ...place, ...fresh })
-          .onConflictDoUpdate({
-            target: [rotationPolicies.companyId, rotationPolicies.secretKey],
-            set: { ...fresh, updatedAt: sql`now()` },
-          })
-          .returning();
-        if (row === undefined) throw new Error("an insert returned no row");
-        return audited(await describe(statements, row), {});
       });
     },
 

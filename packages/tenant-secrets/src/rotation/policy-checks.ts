@@ -30,7 +30,7 @@ export async function checkPolicy(
   statements: Statements,
   { company, secretKey, ...asked }: Omit<RotationPolicyInput, "company"> & { readonly company: Company },
 ): Promise<CheckedPolicy> {
-  const { driver, settings } = chosen(parts, secretKey, asked);
+  const { driver, settings } = chosenDriver(parts, secretKey, asked);
   if (company.secretStore === "infisical") throw onInfisical();
   const manager = await managerOf(statements, { driver, company, secretKey, asked: asked.manager });
   if (asked.schedule !== undefined) {
@@ -44,8 +44,8 @@ export async function checkPolicy(
 }
 
 /** The driver of a policy with its settings, or those that the catalogue names. @throws {TenantSecretsError} */
-function chosen(
-  { catalog, drivers }: CheckParts,
+export function chosenDriver(
+  { catalog, drivers }: Pick<CheckParts, "catalog" | "drivers">,
   secretKey: string,
   asked: Pick<RotationPolicyInput, "driver" | "settings">,
 ): { readonly driver: RotationDriver; readonly settings: unknown } {

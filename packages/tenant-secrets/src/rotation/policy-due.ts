@@ -46,6 +46,14 @@ export async function findCurrentVersion(
   return row?.version == null ? undefined : { ...row, version: row.version };
 }
 
+const minuteMs = 60_000;
+
+/** Tokens that are exchanged live for a known time: they are exchanged a tenth of it before its end, and 5 minutes at least. */
+export function beforeTokensEnd({ since, expiresAt }: CurrentVersion): RotationSchedule {
+  const livesMs = expiresAt === null ? 0 : expiresAt.getTime() - since.getTime();
+  return { beforeExpiry: `PT${Math.max(5, Math.ceil(livesMs / 10 / minuteMs))}M` };
+}
+
 /** When a policy is due next, counted from now, for the version that is current. */
 export async function dueOf(
   statements: Statements,

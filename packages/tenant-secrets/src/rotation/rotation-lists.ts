@@ -72,6 +72,7 @@ export function describePolicies({
       const run = last.find(({ subject }) => subject === secretSubject(policy.companyId, policy.secretKey));
       return {
         ...descriptionOf(policy),
+        ...(drivers[policy.driver]?.warning !== undefined && { warning: drivers[policy.driver]?.warning }),
         ...(run && { lastRun: describeRotation(run, drivers) }),
         orphans: orphans
           .filter(({ secretKey }) => secretKey === policy.secretKey)
@@ -179,10 +180,11 @@ function endedAs(outcome: NonNullable<RotationRunQuery["outcome"]>): SQL | undef
 }
 
 function driversInWords(drivers: RotationDrivers, catalog: Catalog): RotationPolicyList["drivers"] {
-  return Object.values(drivers).map(({ name, creates, manager, settings }) => ({
+  return Object.values(drivers).map(({ name, creates, manager, settings, warning }) => ({
     name,
     person: creates === "person",
     manager,
+    ...(warning !== undefined && { warning }),
     settings: jsonSchemaOf(settings),
     secretKeys: Object.entries(catalog.entries)
       .filter(([, { rotation }]) => rotation?.driver === name)

@@ -188,7 +188,10 @@ export function openTrial(world: DriverWorld): Trial {
       }
     },
     expectLive: async (told) => {
-      const refs = [world.currentRef, ...told.map(({ ref }) => ref)].filter((ref) => ref !== "");
+      const isReplaced = driver.overlap === "replaces" && told.length > 0;
+      const refs = [...(isReplaced ? [] : [world.currentRef]), ...told.map(({ ref }) => ref)].filter(
+        (ref) => ref !== "",
+      );
       expect((await world.live()).toSorted()).toEqual(refs.toSorted());
     },
     values: () => values,

@@ -39,6 +39,13 @@ export interface NewCredential {
   readonly expiresAt?: Date | undefined;
 }
 
+/** The values that a policy is about. They are wiped afterwards. */
+export interface PolicyValues {
+  readonly current: Plaintext;
+  /** Undefined where the policy names none. */
+  readonly manager: Plaintext | undefined;
+}
+
 /** What every driver says of itself, and can do. */
 interface DriverFacts<S> {
   /** What catalogue entries and policies call it. */
@@ -60,6 +67,14 @@ interface DriverFacts<S> {
   readonly manager: "none" | "self" | "required" | "optional";
   /** The shortest time between two rotations, in seconds. Default: an hour. */
   readonly leastSeconds?: number | undefined;
+  /** What a person has to know who makes a policy with this driver: a sentence. */
+  readonly warning?: string | undefined;
+  /**
+   * Says before a policy is saved why its rotations would fail, as far as settings and values tell. No provider is asked.
+   *
+   * @returns why, without its subject and without a word of a value; undefined where nothing is known to be wrong
+   */
+  refuses?(settings: S, values: PolicyValues): string | undefined;
   /**
    * Asks the provider whether it accepts a value, by a call that changes nothing. Outages and unexpected answers are "unknown".
    *

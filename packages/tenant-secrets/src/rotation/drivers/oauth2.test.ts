@@ -1,11 +1,12 @@
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { OAuthTokens } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import { type LocalOAuth, startLocalOAuth } from "@repo/providers/oauth";
 import { httpWorld } from "../../testing/driver-trial.ts";
 import type { DriverCall } from "./driver.ts";
 import { DriverError } from "./driver-error.ts";
-import { createOauth2Driver, type Oauth2Options, OAuthTokens } from "./oauth2.ts";
+import { createOauth2Driver, type Oauth2Options } from "./oauth2.ts";
 
 type Options = NonNullable<Parameters<typeof startLocalOAuth>[0]>;
 

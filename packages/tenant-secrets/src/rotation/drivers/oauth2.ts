@@ -1,20 +1,10 @@
-import { OAuthClient } from "@repo/catalog";
+import { OAuthClient, OAuthTokens } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import { type OutboundAnswer, standardFetch } from "@repo/outbound";
 import { z } from "zod";
 import type { DriverCall, ExchangeDriver } from "./driver.ts";
 import { DriverError, type DriverFailure } from "./driver-error.ts";
 import { failureOf, findJson, send } from "./requests.ts";
-
-/** What a secret of this driver holds, as JSON. */
-export const OAuthTokens = z.strictObject({
-  accessToken: z.string().min(1).max(16_384).meta({ title: "Access token" }),
-  /** Left out with client credentials. */
-  refreshToken: z.string().min(1).max(4096).optional().meta({ title: "Refresh token" }),
-  expiresAt: z.iso.datetime().optional().meta({ title: "Expires", secret: false }),
-  scope: z.string().max(4096).optional().meta({ title: "Scope", secret: false }),
-});
-export type OAuthTokens = z.output<typeof OAuthTokens>;
 
 /** A provider's token endpoint, in the deployment's code: a tenant names no address that a credential is sent to. */
 export interface Oauth2Options {

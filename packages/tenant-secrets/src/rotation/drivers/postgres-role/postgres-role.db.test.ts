@@ -9,7 +9,9 @@ import { Plaintext } from "@repo/envelope";
 import { driverContract } from "../../../testing/driver-contract.ts";
 import { type DriverWorld, openTrial, type Trial } from "../../../testing/driver-trial.ts";
 import { startPostgresProxy } from "../../../testing/postgres-proxy.ts";
-import { createPostgresRoleDriver, type PostgresRoleOptions } from "./postgres-role.ts";
+import { createPostgresOneRoleDriver } from "./postgres-one-role.ts";
+import { createPostgresRoleDriver } from "./postgres-role.ts";
+import type { PostgresRoleOptions } from "./role-work.ts";
 import { scramVerifier } from "./scram.ts";
 
 const directory = mkdtempSync(path.join(tmpdir(), "postgres-role-"));
@@ -89,6 +91,53 @@ async function startWorld({ options, settings }: Changes = {}): Promise<
 }
 
 driverContract("postgres-role", startWorld);
+
+/** The first of the two roles, alone. */
+async function startOneRole(): Promise<DriverWorld> {
+  const world = await startWorld();
+  const { currentRef: role } = world;
+  return {
+    ...world,
+    driver: createPostgresOneRoleDriver(allowed(world.port)),
+    settings: { role },
+  };
+}
+
+driverContract("postgres-one-role", startOneRole);
+
+describe("the driver postgres-one-role", () => {
+  test("ends the old password with the new one, and gives it back where the new one is given up", async () => {
+    const world = await startOneRole();
+    const trial = openTrial(world);
+    const old = Plaintext.fromText(world.current);
+    const told = await trial.make();
+    expect(await trial.driver.test(trial.call(), told.value)).toBe("accepted");
+    expect(await trial.driver.test(trial.call(), old)).toBe("rejected");
+    // What the next run ends is the value before, and the role keeps the password of the current one.
+    const rotated = { current: told.value };
+    expect(await trial.driver.retire(trial.call(rotated), { ...told, value: old })).toBe("gone");
+    expect(await trial.driver.retire(trial.call(rotated), { ...told, value: undefined })).toBe("retired");
+    expect(await trial.driver.test(trial.call(), told.value)).toBe("accepted");
+    expect(await trial.driver.retire(trial.call(), told)).toBe("retired");
+    expect(await trial.driver.test(trial.call(), old)).toBe("accepted");
+    expect(await trial.driver.confirm?.(trial.call(), told)).toBe(true);
+    await world.stop();
+  });
+
+  test("touches no other role than the one of its settings", async () => {
+    const world = await startOneRole();
+    const trial = openTrial(world);
+    const other = { ...(JSON.parse(world.current) as object), user: "postgres" };
+    const current = Plaintext.fromText(JSON.stringify(other));
+    await expect(trial.make({ current })).rejects.toMatchObject({ code: "misconfigured" });
+    const old = { ref: "postgres", marker: undefined };
+    await expect(trial.driver.retire(trial.call(), old)).rejects.toMatchObject({ code: "misconfigured" });
+    await expect(trial.driver.retire(trial.call({ current }), old)).rejects.toMatchObject({
+      code: "misconfigured",
+    });
+    await world.stop();
+  });
+});
 
 describe("the driver postgres-role", () => {
   let worlds: (DriverWorld & { readonly port: number })[] = [];
