@@ -3,35 +3,38 @@ import { z } from "zod";
 const Moment = z.iso.datetime();
 
 const Envelope = {
-  /** Of the shape of `data`: a change of it that readers have to know makes another version. */
-  version: z.literal(1),
-  /** When it happened. Notifications arrive in any order. */
-  timestamp: Moment,
+  version: z
+    .literal(1)
+    .describe("Of the shape of `data`. A change of it that breaks readers makes another version."),
+  timestamp: Moment.describe("When it happened. Notifications arrive in any order."),
 };
 
 const common = {
-  /** Left out of what concerns the platform alone. */
-  company: z.object({ id: z.uuid(), subdomain: z.string() }).optional(),
-  /** Who did it: a person, an API key, an operator or a job, by its id. */
-  actor: z.object({ kind: z.string(), id: z.string() }),
-  /** The event of the audit log. */
-  event: z.uuid(),
-  /** Such as the code of an error, the role of a member or the purpose of a reveal. */
-  reason: z.string().optional(),
+  company: z
+    .object({ id: z.uuid(), subdomain: z.string() })
+    .optional()
+    .describe("Left out of what concerns the platform alone."),
+  actor: z
+    .object({ kind: z.string(), id: z.string() })
+    .describe("Who did it: a person, an API key, an operator or a job, by its id."),
+  event: z.uuid().describe("The event of the audit log."),
+  reason: z
+    .string()
+    .optional()
+    .describe("Such as the code of an error, the role of a member or the purpose of a reveal."),
 };
 
 const ofSecret = z.object({
   ...common,
-  /** Left out where it concerns several secrets, such as an export. */
-  secretKey: z.string().optional(),
+  secretKey: z.string().optional().describe("Left out where it concerns several secrets, such as an export."),
   secretVersion: z.int().optional(),
-  /** The version that is replaced, and until when it is accepted beside the new one. */
-  previousVersion: z.int().optional(),
+  previousVersion: z
+    .int()
+    .optional()
+    .describe("The version that is replaced, and that is accepted until `previousUntil`."),
   previousUntil: Moment.optional(),
-  /** When the current credential ends at its provider. */
-  expiresAt: Moment.optional(),
-  /** The run that rotates it. */
-  run: z.uuid().optional(),
+  expiresAt: Moment.optional().describe("When the current credential ends at its provider."),
+  run: z.uuid().optional().describe("The run that rotates it."),
 });
 const ofMember = z.object({ ...common, user: z.string() });
 const ofApiKey = z.object({ ...common, apiKey: z.uuid() });
@@ -109,9 +112,13 @@ export type Notification = {
 export function findNotification(value: unknown): Notification | undefined {
   const { type } = z.object({ type: z.string() }).safeParse(value).data ?? {};
   if (type === undefined || !isNotificationType(type)) return undefined;
-  const schema = z.object({ type: z.literal(type), ...Envelope, data: all[type] });
-  const { data } = schema.safeParse(value);
+  const { data } = notificationSchema(type).safeParse(value);
   return data === undefined ? undefined : asNotification(data);
+}
+
+/** The shape of a type. Fields that it does not name are allowed: one can be added without another version. */
+export function notificationSchema(type: NotificationType) {
+  return z.object({ type: z.literal(type), ...Envelope, data: all[type] });
 }
 
 /** Whether only operators' endpoints get it, also where it is about a company. */

@@ -7,6 +7,7 @@ import {
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { findNotification, type NotificationType } from "@repo/catalog";
 import { codeOf, createFixture, operator, product, type Person } from "../testing/fixture.ts";
+import { createSchemaCheck } from "../testing/notification-schemas.ts";
 import { verifyNotification, type NotificationKeys } from "../verify-notification.ts";
 import { claimDue } from "./claims.ts";
 import { recordAttempts } from "./outcomes.ts";
@@ -581,6 +582,12 @@ test("a suspended company is not notified until it is resumed", async () => {
   expect(since(from)).toHaveLength(1);
   await secrets.suspension.resume(operator, acme);
   await received(from, 2);
+});
+
+test("every body that was sent is as the schema of its type says", () => {
+  const bodies = [receiver, other].flatMap((each) => each.deliveries().map(({ body }) => body));
+  expect(bodies.length).toBeGreaterThan(10);
+  expect(createSchemaCheck()(bodies)).toEqual([]);
 });
 
 test("all of this meets no error in the process that sends", () => {

@@ -7,6 +7,7 @@ import { createTasks } from "../jobs/jobs.ts";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { copy, createMigrator, plan, toDatabase, verify } from "../testing/migrating.ts";
 import { createMirrors } from "../testing/mirrored.ts";
+import { createSchemaCheck } from "../testing/notification-schemas.ts";
 import { verifyNotification } from "../verify-notification.ts";
 import type { RunningDeliveries } from "./worker.ts";
 
@@ -276,6 +277,12 @@ test("what concerns the platform is not told to a company, also where it is abou
       .map(({ body }) => /"type":"([^"]+)"/.exec(body.replaceAll(" ", ""))?.[1]);
     expect(types).toEqual(["webhook.test", "secret.created"]);
   }, 10_000);
+});
+
+test("every body that was sent is as the schema of its type says", () => {
+  const bodies = receiver.deliveries().map(({ body }) => body);
+  expect(bodies.length).toBeGreaterThan(10);
+  expect(createSchemaCheck()(bodies)).toEqual([]);
 });
 
 test("all of this meets no error in the process that sends", () => {
