@@ -1,11 +1,13 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { createOutbound } from "@repo/outbound";
 import { startWebhookReceiver, type WebhookReceiver } from "@repo/providers/webhook-receiver";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { systemCaller, webhookOperations } from "@repo/catalog";
 import { createTasks } from "../jobs/jobs.ts";
+import { DELIVERY_KILLS } from "../testing/env.ts";
 import { createFixture, operator, product, type Person } from "../testing/fixture.ts";
 import { parseNotification } from "../verify-notification.ts";
 import { claimDue } from "./claims.ts";
@@ -71,23 +73,34 @@ const waitingFor = async () => {
 const delivered = () =>
   vi.waitFor(async () => expect(await waitingFor()).toBe(0), { timeout: 60_000, interval: 200 });
 
+const kills = Number(DELIVERY_KILLS ?? 4);
+/** Before the claim commits, before and between the attempts of it, and before what became of them is recorded. */
+const killPoints = [0, 1, 5, 6, 2, 3, 4] as const;
+const script = fileURLToPath(new URL("../testing/doomed-process.ts", import.meta.url));
+
+function begin(): ChildProcessByStdio<Writable, null, null> {
+  const child = spawn(process.execPath, [script], { stdio: ["pipe", "inherit", "inherit"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  return child;
+}
+
 test(
   "each event arrives, under one id, whatever process is killed between its commit and the record of its delivery",
-  { timeout: 240_000 },
+  { timeout: 240_000 + kills * 10_000 },
   async () => {
     await verified(acme);
     const names = Array.from({ length: 100 }, (_, i) => `CUSTOM_${i}`);
     await secretsOf(acme).setMany(Object.fromEntries(names.map((name) => [name, "fake-many"])));
-    const script = fileURLToPath(new URL("../testing/doomed-process.ts", import.meta.url));
-    // Before the claim commits, before and between the attempts of it, and before what became of them is recorded.
-    for (const killAt of [0, 1, 5, 6]) {
-      const child = spawn(process.execPath, [script], { stdio: ["pipe", "inherit", "inherit"], env: {} });
-      onTestFinished(() => void child.kill("SIGKILL"));
+    // The next process loads its code while the one before it works.
+    let next = begin();
+    for (let kill = 0; kill < kills; kill++) {
+      const child = next;
+      next = begin();
       const { siteUrl, clientId, clientSecret, projectId } = fixture.emulator;
       child.stdin.end(
         JSON.stringify({
           work: "deliver",
-          killAt,
+          killAt: killPoints[kill % killPoints.length],
           allow: [new URL(receiver.url).host],
           applicationUrl: fixture.urls.application,
           maintenanceUrl: fixture.urls.maintenance,
@@ -112,6 +125,8 @@ test(
     expect(new Set(tellOf)).toEqual(new Set(names));
     for (const { id, body } of arrived) expect(told.get(id)).toBe(body);
     expect(arrived.length).toBeGreaterThan(100);
+    if (DELIVERY_KILLS !== undefined)
+      console.log(`${kills} kills, ${names.length} events, ${arrived.length} attempts arrived`);
   },
 );
 

@@ -1,2 +1,3 @@
 /** This process's environment variables, for tests that can be run for longer by hand: see CONTRIBUTING. */
-export const { MIGRATION_KILLS, MIGRATION_MODEL_RUNS, MIGRATION_MODEL_SEED, ROTATION_KILLS } = process.env;
+export const { DELIVERY_KILLS, MIGRATION_KILLS, MIGRATION_MODEL_RUNS, MIGRATION_MODEL_SEED, ROTATION_KILLS } =
+  process.env;

@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { armor, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
-import { beforeAll, describe, expect, test } from "vitest";
+import { createOutbound } from "@repo/outbound";
+import { startWebhookReceiver } from "@repo/providers/webhook-receiver";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { deriveFromPassphrase, deriveMasterKey, expandMasterKey, newArgon2Parameters } from "@repo/envelope";
 import {
   codeOf,
@@ -203,6 +205,29 @@ describe("restoring master keys", () => {
       "key.restore success",
       "key.restore success",
     ]);
+  });
+
+  test("after a restore notifications are signed with the secrets that their endpoints were given before", async () => {
+    const system = await rotated();
+    const receiver = await startWebhookReceiver();
+    onTestFinished(() => receiver.stop());
+    const outbound = createOutbound({ allow: [new URL(receiver.url).host] });
+    const endpoint = { url: receiver.url, description: "", perSecond: 10 };
+    const made = await system.another({ outbound }).webhooks.create(operator, endpoint);
+    const file = await system.backups.createBackup(operator, { recipients });
+    for (const name of system.texts.keys()) await system.infisical.deleteSecret(folder, name);
+    await backupsOf(system).restoreBackup(operator, file, opener);
+
+    receiver.trust({ secret: made.secret, publicKey: made.endpoint.publicKey });
+    const restored = system.another({ outbound });
+    const errors: unknown[] = [];
+    const sending = restored.startDeliveries((error) => errors.push(error));
+    onTestFinished(() => sending.stop());
+    await vi.waitFor(() => expect(receiver.deliveries()).toHaveLength(1), 10_000);
+    expect(receiver.deliveries()[0]).toMatchObject({ v1: "ok", v1a: "ok" });
+    const [seen] = await restored.webhooks.list(operator, undefined);
+    expect(seen?.publicKey).toBe(made.endpoint.publicKey);
+    expect(errors).toEqual([]);
   });
 
   test("the secrets of the sign-in come back together, and only where Infisical has none of them", async () => {
