@@ -1000,4 +1000,5 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function refuse_version_change() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_version_reuse() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_wrap() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
+-- function rotations_of_company() returns TABLE(secret_key text, driver text, state text, next_due_at timestamp with time zone, run uuid, run_state text, run_phase text, run_not_before timestamp with time zone) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function touch_api_key(uuid) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application

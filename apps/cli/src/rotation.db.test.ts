@@ -89,8 +89,12 @@ test("a rotation that is aborted changes nothing, and waiting for it fails", asy
 
 test("a policy is paused and resumed", async () => {
   await run(...policy, "--every", "P30D");
+  const environment = { ...fixture.remote, TENANT_SECRETS_API_KEY: await fixture.apiKey(["acmecorp"]) };
+  const list = async () => (await printed(["list", "--company", "acmecorp"], environment)).stdout;
+  expect(await list()).toMatch(/^SECRET KEY .* CHECK +ROTATION *\n.* due \d{4}-\S+ \S+Z *$/m);
   expect((await run("pause", key)).stdout).toMatch(/^Paused\./);
   expect((await json("show")).policies).toMatchObject([{ state: "paused" }]);
+  expect(await list()).toMatch(/ paused *$/m);
   expect((await run("resume", key)).stdout).toMatch(/^Resumed\. It is due next at \d{4}-/);
   expect(await refused("resume", key)).toMatchObject({ code: "CONFLICT", exitCode: 5 });
 });

@@ -129,6 +129,7 @@ export {
   type RotationSupply,
   RotationTrigger,
 } from "./operations/rotation.ts";
+export type { RotationRunState } from "./operations/rotation-states.ts";
 export { type RunDescription, runOperations, type RunQuery } from "./operations/runs.ts";
 export { type SystemHealth, systemOperations } from "./operations/system.ts";
 export { type SearchedValue, searchOperations, type ValueSearch } from "./operations/search.ts";

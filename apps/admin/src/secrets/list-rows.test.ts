@@ -62,6 +62,7 @@ const rows = rowsOf(
       bulk: true,
       expiry: true,
       checks: true,
+      rotation: true,
     },
     secrets: [
       secret("STRIPE_SECRET_KEY", { check: { result: "rejected", checkedAt: at }, lastFour: "4242" }),

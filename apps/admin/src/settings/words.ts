@@ -22,5 +22,6 @@ export const abilityWords: readonly (readonly [ability: keyof Capabilities, word
   ["checks", "Stores what a provider says of a credential"],
   ["bulk", "Writes several secrets at once, all or none"],
   ["notes", "Stores why a value was changed"],
+  ["rotation", "Rotates credentials with their providers"],
   ["surroundingWhiteSpace", "Stores values that begin or end with white space"],
 ];

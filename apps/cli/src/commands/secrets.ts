@@ -1,4 +1,4 @@
-import { vaultOperations } from "@repo/catalog";
+import { type SecretDescription, vaultOperations } from "@repo/catalog";
 import { withApi } from "../api.ts";
 import { asks, confirm, versionOf, wholeNumber } from "../arguments.ts";
 import { defineCommand, fieldOption } from "../command.ts";
@@ -37,7 +37,8 @@ export const listCommand = defineCommand({
     }),
   },
   details: `Lists the secrets that the credential may describe, never a value. The hint is the end of a value, if the catalogue
-allows it; PENDING is the version that "promote" would make current; LAST USED is to the hour. Secrets marked "not in the
+allows it; PENDING is the version that "promote" would make current; LAST USED is to the hour; ROTATION is when the next one is
+due, or what the one that is under way does. Secrets marked "not in the
 catalogue" can only be removed; those marked "no name for a secret here" are in Infisical under a name that is not valid
 here, and can only be renamed or deleted there.`,
   examples: ["list --company acmecorp", "list --company acmecorp --expires-within 30"],
@@ -57,6 +58,7 @@ here, and can only be renamed or deleted there.`,
           ? `${subdomain} has no secrets that this credential may know of.`
           : `No secret of ${subdomain} that this credential may know of expires within ${expiresWithinDays} days.`,
       );
+    const isRotated = list.secrets.some(({ rotation }) => rotation !== undefined);
     print(
       table(
         [
@@ -69,6 +71,7 @@ here, and can only be renamed or deleted there.`,
           "EXPIRES",
           "LAST USED",
           "CHECK",
+          ...(isRotated ? ["ROTATION"] : []),
           "",
         ],
         list.secrets.map((secret) => [
@@ -81,6 +84,7 @@ here, and can only be renamed or deleted there.`,
           secret.expiresAt === undefined ? "" : minute(secret.expiresAt),
           secret.lastUsedAt === undefined ? "" : minute(secret.lastUsedAt),
           secret.check === undefined ? "" : `${secret.check.result} ${minute(secret.check.checkedAt)}`,
+          ...(isRotated ? [rotationText(secret.rotation)] : []),
           secret.usable === false
             ? "no name for a secret here"
             : secret.inCatalog
@@ -184,3 +188,11 @@ restore on Infisical.`,
     else print(`${secretKey} of ${subdomain} is back, at version ${version}.`);
   },
 });
+
+function rotationText(rotation: SecretDescription["rotation"]): string {
+  if (rotation === undefined) return "";
+  const { state, nextDueAt, run } = rotation;
+  if (run !== undefined) return run.state === "person" ? "waits for a person" : run.state;
+  if (state !== "active") return state;
+  return nextDueAt === undefined ? "when asked" : `due ${minute(nextDueAt)}`;
+}

@@ -54,6 +54,18 @@ test("the pattern of CUSTOM_ secret keys fits what the catalogue finds, and noth
   expect(described.custom).toMatchObject({ multiline: true, rule: "is text", schema: { type: "string" } });
 });
 
+test("an entry that names a rotation driver says which, without its settings", () => {
+  const rotation = { driver: "guided", settings: { provider: "stripe" } };
+  const catalog = defineCatalog({
+    ROTATED: textSecret(z.string(), { ...text, rotation }),
+    OTHER: textSecret(z.string(), text),
+  });
+  const [rotated, other] = describeCatalog(catalog).secrets;
+  expect(rotated?.rotation).toBe("guided");
+  expect(other?.rotation).toBeUndefined();
+  expect(JSON.stringify(rotated)).not.toContain("stripe");
+});
+
 test("the rule says what a JSON Schema cannot say", () => {
   const even = z.string().refine((value) => value.length % 2 === 0);
   const catalog = defineCatalog({ EVEN: textSecret(even, { label: "Even", rule: "has an even length" }) });

@@ -13,7 +13,18 @@ export function describeCatalog({ entries }: Catalog): CatalogDescription {
 }
 
 function describe(entry: CatalogEntry): EntryDescription {
-  const { label, purpose, docsUrl, rule, format, multiline = false, writeOnly, check, generates } = entry;
+  const {
+    label,
+    purpose,
+    docsUrl,
+    rule,
+    format,
+    multiline = false,
+    writeOnly,
+    check,
+    generates,
+    rotation,
+  } = entry;
   return {
     label,
     purpose,
@@ -26,6 +37,7 @@ function describe(entry: CatalogEntry): EntryDescription {
     lastFour: entry.showsLastFour,
     check,
     generates,
+    rotation: rotation?.driver,
   };
 }
 

@@ -23,6 +23,8 @@ const EntryDescription = z.object({
   check: z.string().optional(),
   /** The scheme by which `secrets.generate` makes a value. */
   generates: z.enum(valueSchemes).optional(),
+  /** The name of the driver that rotates it, unless its policy names another one. */
+  rotation: z.string().optional(),
 });
 
 /** The catalogue of the product that serves. It concerns no company, and is the same for every caller. */

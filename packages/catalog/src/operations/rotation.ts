@@ -2,6 +2,7 @@ import { z } from "zod";
 import { company, maxGraceSeconds, secretKey, value, version, wholeNumber } from "./fields.ts";
 import { operation, type InputOf, type OutputOf } from "./operation.ts";
 import { RotationSchedule } from "./rotation-schedule.ts";
+import { RotationPolicyState, RotationRunState } from "./rotation-states.ts";
 
 /** For how long a replaced credential is accepted where nothing else is said, in seconds: a day. */
 const defaultOverlapSeconds = 86_400;
@@ -52,8 +53,8 @@ const RotationRunDescription = z.object({
   driver: z.string(),
   trigger: RotationTrigger,
   urgent: z.boolean(),
-  /** `waiting`: until `notBefore`. `person`: for a person. */
-  state: z.enum(["running", "waiting", "person", "paused", "stopped", "done", "cancelled"]),
+  /** `waiting`: until `notBefore`. */
+  state: RotationRunState,
   phase: Phase,
   /** Left out until it is over. */
   outcome: RotationOutcome.optional(),
@@ -112,7 +113,7 @@ const RotationPolicyDescription = z.object({
   schedule: RotationSchedule.optional(),
   overlapSeconds: z.int(),
   manager: z.string().optional(),
-  state: z.enum(["active", "paused", "stuck"]),
+  state: RotationPolicyState,
   reason: RotationReason.optional(),
   failures: z.int(),
   /** Left out where nothing is due by time. */

@@ -17,6 +17,7 @@ import {
   wholeNumber,
 } from "./fields.ts";
 import { companyOperation, type InputOf, type OutputOf } from "./operation.ts";
+import { RotationPolicyState, RotationRunState } from "./rotation-states.ts";
 import { Capabilities, NamedActor } from "./versions.ts";
 
 /** What lists show of a secret: never the value. */
@@ -54,6 +55,17 @@ const SecretDescription = z.object({
   previousUntil: z.date().optional(),
   /** What its provider last said of the current version. */
   check: Check.optional(),
+  /** How it is rotated with its provider. Left out where it has no policy. */
+  rotation: z
+    .object({
+      driver: z.string(),
+      state: RotationPolicyState,
+      /** Left out where nothing is due by time. */
+      nextDueAt: z.date().optional(),
+      /** The run that is not over. */
+      run: z.object({ id: z.uuid(), state: RotationRunState }).optional(),
+    })
+    .optional(),
 });
 export type SecretDescription = Readonly<z.infer<typeof SecretDescription>>;
 

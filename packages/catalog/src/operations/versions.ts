@@ -41,6 +41,8 @@ export const Capabilities = z.object({
   expiry: z.boolean(),
   /** What a provider says of a credential is stored with its version. */
   checks: z.boolean(),
+  /** Credentials can be rotated with their providers. */
+  rotation: z.boolean(),
 });
 export type Capabilities = Readonly<z.infer<typeof Capabilities>>;
 

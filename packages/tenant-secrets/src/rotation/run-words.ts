@@ -1,5 +1,6 @@
 import { type RotationRunDescription } from "@repo/catalog";
 import type { RunRow } from "../runs/lease.ts";
+import { rotationStateOf } from "../stores/database/rotation-columns.ts";
 import type { RotationDrivers } from "./drivers/driver.ts";
 import { RotationFacts, RotationInput, secondMs } from "./rotation-state.ts";
 
@@ -15,7 +16,7 @@ export function describeRotation(row: RunRow, drivers: RotationDrivers): Rotatio
     driver: input.driver,
     trigger: input.trigger,
     urgent: input.urgent,
-    state: stateOf(row),
+    state: rotationStateOf(row),
     phase,
     ...(row.finishedAt !== null && facts.outcome !== null && { outcome: facts.outcome }),
     ...(facts.reason !== null && { reason: facts.reason }),
@@ -45,14 +46,6 @@ export function allowedOf({ phase, finishedAt }: RunRow): RotationRunDescription
     ...(beforePromotion.has(phase) ? (["abort"] as const) : []),
     ...(phase === "watch" ? (["fallBack"] as const) : []),
   ];
-}
-
-function stateOf({ state, phase, notBefore }: RunRow): RotationRunDescription["state"] {
-  if (state === "failed") return "stopped";
-  if (state === "cancelling") return "running";
-  if (state !== "running") return state;
-  if (phase === "ask" || phase === "ask-retire") return "person";
-  return notBefore === null ? "running" : "waiting";
 }
 
 /** A finished run keeps the phase that it ended in. */

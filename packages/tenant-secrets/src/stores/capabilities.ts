@@ -18,6 +18,7 @@ export function capabilitiesOf(store: SecretStore): Capabilities {
     expiry: hasVersions,
     bulk: store.batches !== undefined,
     checks: store.checks !== undefined,
+    rotation: hasVersions,
     surroundingWhiteSpace: store.trimsValues !== true,
   };
 }

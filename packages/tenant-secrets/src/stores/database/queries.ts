@@ -9,6 +9,7 @@ import type { DatabaseStore, StorePart } from "./port.ts";
 import type { DatabaseParts } from "./transaction.ts";
 import { graceUntil, isPrevious, latestGraceUntil } from "./grace-windows.ts";
 import { canReturn, ofSecret, sameSecret } from "./secret-head.ts";
+import { rotationColumns, rotationOf, rotations } from "./rotation-columns.ts";
 import type { OfSecret, StoredDescription, StoredRemoval } from "../store.ts";
 
 const { companySecrets, companySecretVersions, secretUses } = tables;
@@ -121,6 +122,7 @@ function describeSecret(row: SecretRow, nameOf: NameOf): StoredDescription | und
     pendingSince: row.pendingSince ?? undefined,
     previousUntil: row.previousUntil ?? undefined,
     check: checkOf(row),
+    rotation: rotationOf(row),
   };
 }
 
@@ -234,8 +236,10 @@ function selectDescriptions(statements: Statements, company: Company) {
       checkedAt: companySecretVersions.checkedAt,
       actorKind: companySecretVersions.actorKind,
       actorId: companySecretVersions.actorId,
+      ...rotationColumns,
     })
     .from(companySecrets)
+    .leftJoin(rotations, sql`${rotationColumns.rotationOf} = ${companySecrets.secretKey}`)
     .leftJoin(
       companySecretVersions,
       and(sameSecret, eq(companySecretVersions.version, companySecrets.currentVersion)),
