@@ -26,8 +26,9 @@ export function startNotifying({
   secrets,
   metrics,
 }: Pick<Runtime, "log" | "secrets" | "metrics">): ReturnType<Services["startDeliveries"]> {
-  const running = secrets.admin.startDeliveries(({ code, message, diagnosis }) =>
-    log("warn", `notifications wait: ${message}`, { code, diagnosis }),
+  const running = secrets.admin.startDeliveries(
+    ({ code, message, diagnosis }) => log("warn", `notifications wait: ${message}`, { code, diagnosis }),
+    ({ message }) => log("warn", message, { code: "CLOCK_OFF" }),
   );
   metrics.collectDeliveries(() => running.measure());
   return running;

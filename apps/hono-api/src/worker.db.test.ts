@@ -150,3 +150,47 @@ it(
     }
   },
 );
+
+/** Runs before the program of a process, whose clock it sets: everything in it sees this time. */
+const tenMinutesAhead = `const real = Date;
+  globalThis.Date = class extends real {
+    constructor(...given) { given.length === 0 ? super(real.now() + 600_000) : super(...given); }
+    static now() { return real.now() + 600_000; }
+  };`;
+
+it("a worker whose clock is ten minutes off sends what a receiver accepts, and says so", slow, async () => {
+  const receiver = await startWebhookReceiver();
+  const allow = new URL(receiver.url).host;
+  const secrets = createTenantSecrets({
+    database,
+    infisical: { ...emulator, environment: "dev" },
+    catalog: deliveryChatCatalog,
+    cache: false,
+    outbound: createOutbound({ allow: [allow] }),
+  });
+  try {
+    const { secret, endpoint } = await secrets.admin.webhooks.create(operator, {
+      url: receiver.url,
+      description: "",
+      perSecond: 1000,
+    });
+    receiver.trust({ secret, publicKey: endpoint.publicKey });
+    const worker = start("worker", {
+      OUTBOUND_ALLOW: allow,
+      METRICS_PORT: "0",
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tenMinutesAhead)}`,
+    });
+    await worker.says(
+      /the clock of this process is (599|600) s ahead of the database's.*"code":"CLOCK_OFF"|"code":"CLOCK_OFF".*(599|600) s ahead of/,
+    );
+    await expect
+      .poll(() => receiver.deliveries().at(-1), { timeout: 30_000 })
+      .toMatchObject({ v1: "ok", v1a: "ok" });
+    const { body } = await send(await worker.metricsUrl(), { path: "/metrics" });
+    const [, offset] = /^tenant_secrets_clock_offset_seconds (.+)$/m.exec(body) ?? [];
+    expect(Math.abs(Number(offset) - 600)).toBeLessThan(5);
+    await end(worker);
+  } finally {
+    await receiver.stop();
+  }
+});

@@ -87,8 +87,13 @@ export interface Services {
       readonly startDue: (signal: AbortSignal) => Promise<DueRotations & { readonly woken: number }>;
     };
   readonly webhooks: Endpoints & { readonly deliveries: DeliveryLog };
-  /** Sends notifications in this process, until it is told to stop. */
-  readonly startDeliveries: (onError: (error: TenantSecretsError) => void) => RunningDeliveries;
+  /** Sends notifications in this process, until it is told to stop. `onClockOff`: its clock is not the database's. */
+  readonly startDeliveries: (
+    onError: (error: TenantSecretsError) => void,
+    onClockOff?: (error: TenantSecretsError) => void,
+  ) => RunningDeliveries;
+  /** By how many seconds the clock of this process is ahead of the database's. For metrics. */
+  readonly measureClock: () => Promise<number>;
   /** How far deliveries are behind, and the endpoints by their state. */
   readonly measureDeliveries: () => Promise<DeliveryMeasurements>;
   readonly system: Health;

@@ -28,6 +28,8 @@ export interface MetricsSources {
   readonly mirrorLag: () => Promise<{ readonly companies: number; readonly seconds: number }>;
   /** How far deliveries of webhooks are behind, and the endpoints by their state, by the database. */
   readonly webhooks: () => Promise<WebhookMeasurements>;
+  /** By how many seconds the clock of this process is ahead of the database's. */
+  readonly clock: () => Promise<number>;
   /** How rotations are doing, by the database. */
   readonly rotations: () => Promise<RotationMeasurements>;
   /** What this process has delivered. */
@@ -37,7 +39,17 @@ export interface MetricsSources {
 /** Registers metrics whose values other modules hold. */
 export function registerCollected(
   registry: Registry,
-  { database, secrets, breaker, isListening, mirrorLag, webhooks, rotations, deliveries }: MetricsSources,
+  {
+    database,
+    secrets,
+    breaker,
+    isListening,
+    mirrorLag,
+    webhooks,
+    clock,
+    rotations,
+    deliveries,
+  }: MetricsSources,
 ): void {
   const { gauge, counter, gaugeBy, counterBy } = within(registry);
   const cache = () => secrets.measurements().cache;
@@ -94,6 +106,11 @@ export function registerCollected(
     label: "state",
     read: async () => (await measured()).endpoints,
   });
+  gauge(
+    "clock_offset_seconds",
+    "How far the clock of this process is ahead of the database's",
+    sharedFor(sharedMs, { read: clock, otherwise: Number.NaN }),
+  );
   const rotating = sharedFor(sharedMs, {
     read: rotations,
     otherwise: { policies: {}, overdueSeconds: Number.NaN, runs: {}, orphans: Number.NaN },

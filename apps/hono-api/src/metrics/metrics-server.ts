@@ -24,6 +24,7 @@ export async function startMetrics({
     isListening: () => secrets.isListening(),
     mirrorLag: async () => secrets.admin.mirroring.lag(),
     webhooks: async () => secrets.admin.measureDeliveries(),
+    clock: async () => secrets.admin.measureClock(),
     rotations: async () => secrets.admin.rotation.measure(),
   });
   if (env.METRICS_PORT === undefined) return { stop: async () => {} };

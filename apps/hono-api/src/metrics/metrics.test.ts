@@ -31,6 +31,7 @@ const sources: Omit<MetricsSources, "deliveries"> = {
   mirrorLag: () => Promise.resolve({ companies: 20, seconds: 21 }),
   webhooks: () =>
     Promise.resolve({ lagSeconds: 22, endpoints: { unverified: 23, active: 24, paused: 25, disabled: 26 } }),
+  clock: () => Promise.resolve(-40),
   rotations: () =>
     Promise.resolve({
       policies: { active: 30, paused: 31, stuck: 32 },
@@ -106,6 +107,7 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     'webhook_endpoints{state="active"} 24',
     'webhook_endpoints{state="paused"} 25',
     'webhook_endpoints{state="disabled"} 26',
+    "clock_offset_seconds -40",
     'rotation_policies{state="active"} 30',
     'rotation_policies{state="paused"} 31',
     'rotation_policies{state="stuck"} 32',

@@ -210,6 +210,7 @@ export async function startApi({
     isListening: () => true,
     mirrorLag: async () => secrets.admin.mirroring.lag(),
     webhooks: async () => secrets.admin.measureDeliveries(),
+    clock: () => secrets.admin.measureClock(),
     rotations: () => secrets.admin.rotation.measure(),
   });
   const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });

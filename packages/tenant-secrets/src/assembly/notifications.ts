@@ -1,5 +1,6 @@
 import type { TenantSecretsError } from "@repo/catalog";
 import type { Outbound } from "@repo/outbound";
+import { measureClock } from "../access/clock.ts";
 import { createCounters } from "../access/counters.ts";
 import type { Companies } from "../companies/companies.ts";
 import { createWebhookKeys } from "../keys/audit-keys.ts";
@@ -10,6 +11,8 @@ import { measureDeliveries } from "../notifications/measurements.ts";
 import { createEndpointSigning } from "../notifications/signing.ts";
 import { startDeliveries, type RunningDeliveries } from "../notifications/worker.ts";
 import type { Base } from "./base.ts";
+
+type Told = (error: TenantSecretsError) => void;
 
 interface NotificationOptions {
   readonly companies: Pick<Companies, "resolve">;
@@ -28,7 +31,8 @@ export function assembleNotifications(base: Base, { companies, outbound }: Notif
       deliveries: createDeliveryLog({ database, audit, operations, companies, counters, attempt }),
     },
     measureDeliveries: () => measureDeliveries(database),
-    startDeliveries: (onError: (error: TenantSecretsError) => void): RunningDeliveries =>
-      startDeliveries({ database, audit, attempt }, onError),
+    measureClock: () => measureClock(database),
+    startDeliveries: (onError: Told, onClockOff?: Told): RunningDeliveries =>
+      startDeliveries({ database, audit, attempt }, onError, onClockOff),
   };
 }

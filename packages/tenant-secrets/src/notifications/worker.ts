@@ -3,6 +3,7 @@ import type { Database } from "@repo/db";
 import { asTenantSecretsError, type AuditLog } from "@repo/audit-log";
 import type { TenantSecretsError } from "@repo/catalog";
 import type { Attempt, AttemptDelivery } from "./attempt.ts";
+import { createClockWatch } from "../access/clock.ts";
 import { claimDue } from "./claims.ts";
 import { recordAttempts } from "./outcomes.ts";
 
@@ -33,10 +34,14 @@ const afterErrorMs = 2000;
 const mostInFlight = 32;
 const stopMs = 10_000;
 
-/** @param onError told once of each series of errors */
+/**
+ * @param onError told once of each series of errors
+ * @param onClockOff told when the clock of this process differs by more than a minute from the database's
+ */
 export function startDeliveries(
   { database, audit, attempt }: DeliveryWorkerParts,
   onError: (error: TenantSecretsError) => void,
+  onClockOff: (error: TenantSecretsError) => void = () => {},
 ): RunningDeliveries {
   const stopping = new AbortController();
   const inFlight = new Set<Promise<void>>();
@@ -45,6 +50,8 @@ export function startDeliveries(
   let recording: Promise<void> | undefined;
   let wake: () => void = () => {};
   let isFailing = false;
+
+  const watchClock = createClockWatch(onClockOff);
 
   const tell = (error: unknown): void => {
     if (!isFailing) onError(asTenantSecretsError(error));
@@ -82,6 +89,7 @@ export function startDeliveries(
     const free = mostInFlight - inFlight.size;
     if (free === 0) return 0;
     const claimed = await claimDue(database, free);
+    if (claimed[0] !== undefined) watchClock(claimed[0].now);
     for (const delivery of claimed) {
       const delivering: Promise<void> = deliver(delivery).finally(() => inFlight.delete(delivering));
       inFlight.add(delivering);
