@@ -287,6 +287,27 @@ test("a paused endpoint gets nothing, and everything once it is resumed", async 
   expect(await received(from, 2)).toHaveLength(2);
 });
 
+test("a retry of a pause or a resume, whose first answer was lost, gets the state that the endpoint has", async () => {
+  const { id } = await activeEndpoint();
+  const name = { company: acme, endpoint: id };
+  for (const step of ["resume", "pause", "pause", "resume", "resume"] as const) {
+    const described = await secrets.webhooks[step](owner, name);
+    expect(described.state).toBe(step === "pause" ? "paused" : "active");
+  }
+});
+
+test("resuming an active endpoint hastens nothing that waits for its next attempt", async () => {
+  const { id, from } = await activeEndpoint();
+  receiver.faults.add({ fault: "status", status: 500 });
+  await secretsOf(acme).set("CUSTOM_A", "fake-a");
+  await received(from, 1);
+  await nothingWaits(id);
+  await secrets.webhooks.resume(owner, { company: acme, endpoint: id });
+  const [waiting] = await superuser`
+    select next_at > now() + interval '1 second' as later from webhook_deliveries where endpoint_id = ${id} and state = 'waiting'`;
+  expect(waiting?.["later"]).toBe(true);
+});
+
 test("an endpoint that failed ten times in five days is disabled, and one success starts the count over", async () => {
   const { id, from } = await activeEndpoint();
   const fail = async (number: number) => {

@@ -61,8 +61,9 @@ export interface Endpoints {
    * @throws {TenantSecretsError} CONFLICT while an earlier secret still signs, and for a retry after one more roll
    */
   roll(caller: Caller, roll: EndpointRoll): Promise<EndpointWithSecret>;
+  /** Idempotent. @throws {TenantSecretsError} CONFLICT for one that is disabled */
   pause(caller: Caller, name: EndpointName): Promise<EndpointDescription>;
-  /** @throws {TenantSecretsError} CONFLICT for one that is active, or has yet to answer its test */
+  /** Idempotent. @throws {TenantSecretsError} CONFLICT for one that has yet to answer its test */
   resume(caller: Caller, name: EndpointName): Promise<EndpointDescription>;
   remove(caller: Caller, name: EndpointName): Promise<void>;
 }
@@ -243,7 +244,7 @@ export function createEndpoints(parts: EndpointParts): Endpoints {
     resume: async (caller, name) =>
       described(
         await change(caller, { ...name, action: "webhook.resume" }, async (statements, row) => {
-          if (row.state === "active") throw conflict("This endpoint is active already.");
+          if (row.state === "active") return;
           if (row.state === "unverified")
             throw conflict("This endpoint has yet to answer its test with a 2xx: send it another one.");
           const isVerified = row.verifiedAt !== null;

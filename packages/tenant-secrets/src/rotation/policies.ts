@@ -38,7 +38,9 @@ export interface Policies {
    */
   set(caller: Caller, policy: RotationPolicyInput): Promise<RotationPolicyDescription>;
   remove(caller: Caller, name: SecretName): Promise<void>;
+  /** Idempotent. */
   pause(caller: Caller, name: SecretName): Promise<RotationPolicyDescription>;
+  /** Idempotent. */
   resume(caller: Caller, name: SecretName): Promise<RotationPolicyDescription>;
   /** @returns the id of the run: of the one that is under way, or of another one */
   rotate(caller: Caller, asked: SecretName & { readonly urgent: boolean }): Promise<string>;
@@ -141,15 +143,15 @@ export function createPolicies(parts: PolicyParts): Policies {
     },
 
     pause: (caller, name) =>
-      change(caller, { ...name, action: "rotation.pause" }, async () => ({
+      change(caller, { ...name, action: "rotation.pause" }, async (_, { state, reason }) => ({
         state: "paused",
-        reason: "PAUSED",
+        // One that is paused already stays so for its reason.
+        reason: state === "paused" ? reason : "PAUSED",
       })),
 
     resume: (caller, name) =>
       change(caller, { ...name, action: "rotation.resume" }, async (statements, policy) => {
-        if (policy.state === "active")
-          throw new TenantSecretsError("CONFLICT", "This policy is neither paused nor stuck.");
+        if (policy.state === "active") return { state: policy.state };
         return {
           ...(await dueOf(statements, policy)),
           state: "active",

@@ -381,6 +381,21 @@ test("a paused policy and a suspended company start nothing", async () => {
   expect(await secrets.rotation.startDue(signal)).toMatchObject({ started: 0 });
 });
 
+test("a retry of a pause or a resume gets the state that the policy has, and a pause keeps its reason", async () => {
+  await setPolicy();
+  const name = { company: acme, secretKey: key };
+  const change = async (step: "pause" | "resume") => {
+    const { state, reason } = await secrets.rotation[step](owner, name);
+    return [state, reason];
+  };
+  expect(await change("resume")).toEqual(["active", undefined]);
+  expect(await change("pause")).toEqual(["paused", "PAUSED"]);
+  await superuser`update rotation_policies set reason = 'FELL_BACK'`;
+  expect(await change("pause")).toEqual(["paused", "FELL_BACK"]);
+  expect(await change("resume")).toEqual(["active", undefined]);
+  expect(await change("resume")).toEqual(["active", undefined]);
+});
+
 test.each([
   ["an unknown driver", { driver: "mailgun" }, "NOT_SUPPORTED"],
   ["settings that the driver does not take", { settings: '{"value":"x"}' }, "INVALID_INPUT"],

@@ -34,10 +34,10 @@ export interface RunControl {
   list(caller: Caller, query: RunQuery): Promise<readonly RunDescription[]>;
   /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   get(caller: Caller, id: string): Promise<RunDescription>;
-  /** @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is not running; NOT_SUPPORTED as `resume` */
+  /** Idempotent. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is not running; NOT_SUPPORTED as `resume` */
   pause(caller: Caller, id: string): Promise<RunDescription>;
   /**
-   * Continues a run that was paused, has failed or lost its process, as a job; or the clean-up of a cancelled one.
+   * Continues a run that was paused, has failed or lost its process, as a job; or the clean-up of a cancelled one. Idempotent.
    *
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is finished; NOT_SUPPORTED if a run of this kind ends
    *   with the process that started it
@@ -45,10 +45,10 @@ export interface RunControl {
   resume(caller: Caller, id: string): Promise<RunDescription>;
   /**
    * Ends a run permanently. Its finished steps stay, unless its kind has a clean-up: a job undoes them, and the run is
-   * `cancelling` until then.
+   * `cancelling` until then. Idempotent.
    *
-   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is finished or cancelling; NOT_SUPPORTED if a run of
-   *   this kind may not end half done
+   * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT if it is done; NOT_SUPPORTED if a run of this kind may not end
+   *   half done
    */
   cancel(caller: Caller, id: string): Promise<RunDescription>;
   /** How jobs of this process drive a run, by its kind. */
@@ -58,6 +58,18 @@ export interface RunControl {
 /** All kinds of runs. */
 export type RunKind = DescribedKind &
   Pick<Run<never, object, never>, "verb" | "cancellable" | "inBackground" | "enqueue" | "cancel" | "work">;
+
+interface RequestedChange {
+  readonly id: string;
+  readonly action: "run.pause" | "run.resume" | "run.cancel";
+  /** The states in which there is nothing left to do. */
+  readonly already: ReadonlySet<RunRow["state"]>;
+}
+
+const paused: RequestedChange["already"] = new Set(["paused"]);
+/** One that is running may have lost its job. */
+const none: RequestedChange["already"] = new Set();
+const cancelled: RequestedChange["already"] = new Set(["cancelling", "cancelled"]);
 
 export interface RunControlParts {
   readonly database: Database;
@@ -102,7 +114,7 @@ export function createRunControl(
 
   const change = (
     caller: Caller,
-    { id, action }: { readonly id: string; readonly action: "run.pause" | "run.resume" | "run.cancel" },
+    { id, action, already }: RequestedChange,
     to: (statements: Statements, row: RunRow, kind: RunKind) => Promise<void>,
   ): Promise<RunDescription> => {
     const { allowed, deny } = permittedTo(caller);
@@ -111,6 +123,8 @@ export function createRunControl(
       const [row] = await statements.select().from(runs).where(named).for("update");
       const kind = kinds.find((each) => each.kind === row?.kind);
       if (row === undefined || kind === undefined) throw notFound();
+      // A retry, whose first answer was lost, gets the same one.
+      if (already.has(row.state)) return audited(await get(statements, named), {});
       if (row.finishedAt !== null) throw conflict(`This run is ${row.state}: there is nothing to change.`);
       await to(statements, row, kind);
       return audited(await get(statements, named), {});
@@ -138,25 +152,35 @@ export function createRunControl(
       );
     },
     pause: (caller, id) =>
-      change(caller, { id, action: "run.pause" }, async (statements, { state }, { inBackground }) => {
-        if (!inBackground) throw endsWithItsProcess();
-        if (state !== "running") throw conflict(`This run is ${state}, not running.`);
-        await update(statements, id, { state: "paused" });
-      }),
+      change(
+        caller,
+        { id, action: "run.pause", already: paused },
+        async (statements, { state }, { inBackground }) => {
+          if (!inBackground) throw endsWithItsProcess();
+          if (state !== "running") throw conflict(`This run is ${state}, not running.`);
+          await update(statements, id, { state: "paused" });
+        },
+      ),
     resume: (caller, id) =>
-      change(caller, { id, action: "run.resume" }, async (statements, row, { inBackground, enqueue }) => {
-        if (!inBackground) throw endsWithItsProcess();
-        const state = row.state === "cancelling" ? row.state : "running";
-        await update(statements, id, { state, attempts: 0 });
-        await enqueue(statements, row);
-      }),
+      change(
+        caller,
+        { id, action: "run.resume", already: none },
+        async (statements, row, { inBackground, enqueue }) => {
+          if (!inBackground) throw endsWithItsProcess();
+          const state = row.state === "cancelling" ? row.state : "running";
+          await update(statements, id, { state, attempts: 0 });
+          await enqueue(statements, row);
+        },
+      ),
     cancel: (caller, id) =>
-      change(caller, { id, action: "run.cancel" }, async (statements, row, { cancellable, cancel }) => {
-        if (!cancellable) throw notCancellable();
-        if (row.state === "cancelling")
-          throw conflict("This run is being cancelled: its clean-up is not finished.");
-        await cancel(statements, row);
-      }),
+      change(
+        caller,
+        { id, action: "run.cancel", already: cancelled },
+        async (statements, row, { cancellable, cancel }) => {
+          if (!cancellable) throw notCancellable();
+          await cancel(statements, row);
+        },
+      ),
   };
 }
 
