@@ -3,9 +3,10 @@ import { useState, type ReactNode } from "react";
 import { useTRPCClient } from "../api.ts";
 import { useCompany } from "../frame/account.ts";
 import { Page } from "../frame/page.tsx";
-import { Button, buttonLook } from "../ui/button.tsx";
+import { buttonLook } from "../ui/button.tsx";
 import { Checkbox } from "../ui/choices.tsx";
 import { TextField } from "../ui/field.tsx";
+import { Form } from "../ui/form.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { dateOf, ExpiryField, type Expiry } from "./expiry-field.tsx";
 import { useMaking, type MadeKey } from "./making.ts";
@@ -54,13 +55,16 @@ export function NewForm({ onMade }: { readonly onMade: (made: MadeKey) => void }
 
   return (
     <Page title="New API key">
-      <form
-        noValidate
-        className="grid max-w-[640px] gap-6"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
+      <Form
+        onSubmit={submit}
+        action="Make the key"
+        busy={isBusy}
+        cancel={
+          <Link to="/c/$company/api-keys" params={{ company }} className={buttonLook()}>
+            Cancel
+          </Link>
+        }
+        problem={error !== undefined && <ErrorNotice error={error} />}
       >
         <TextField
           label="Name"
@@ -96,16 +100,7 @@ export function NewForm({ onMade }: { readonly onMade: (made: MadeKey) => void }
           spellCheck={false}
         />
         <ExpiryField expiry={expiry} onChange={setExpiry} error={told.expiry} />
-        {error !== undefined && <ErrorNotice error={error} />}
-        <div className="flex flex-wrap gap-2">
-          <Button kind="primary" type="submit" busy={isBusy}>
-            Make the key
-          </Button>
-          <Link to="/c/$company/api-keys" params={{ company }} className={buttonLook()}>
-            Cancel
-          </Link>
-        </div>
-      </form>
+      </Form>
     </Page>
   );
 }

@@ -3,7 +3,8 @@ import { useState, type ReactNode } from "react";
 import { useTRPCClient } from "../api.ts";
 import { NotYoursPage } from "../frame/not-yours-page.tsx";
 import { Page } from "../frame/page.tsx";
-import { Button, buttonLook } from "../ui/button.tsx";
+import { buttonLook } from "../ui/button.tsx";
+import { Form } from "../ui/form.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { draftOf, EndpointFields, wrongWith } from "./endpoint-fields.tsx";
 import { useMaking, type MadeSecret } from "./making.ts";
@@ -47,25 +48,19 @@ function NewForm({ onMade }: { readonly onMade: (made: MadeSecret) => void }): R
 
   return (
     <Page title="New webhook endpoint">
-      <form
-        noValidate
-        className="grid max-w-[640px] gap-6"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
-      >
-        <EndpointFields draft={draft} onChange={setDraft} wrong={isTried ? wrong : undefined} />
-        {error !== undefined && <ErrorNotice error={error} />}
-        <div className="flex flex-wrap gap-2">
-          <Button kind="primary" type="submit" busy={isBusy}>
-            Add the endpoint
-          </Button>
+      <Form
+        onSubmit={submit}
+        action="Add the endpoint"
+        busy={isBusy}
+        cancel={
           <Link {...list} className={buttonLook()}>
             Cancel
           </Link>
-        </div>
-      </form>
+        }
+        problem={error !== undefined && <ErrorNotice error={error} />}
+      >
+        <EndpointFields draft={draft} onChange={setDraft} wrong={isTried ? wrong : undefined} />
+      </Form>
     </Page>
   );
 }
