@@ -17,6 +17,7 @@ import { ErrorPage } from "./frame/error-page.tsx";
 import type { SessionSignal } from "./frame/session.ts";
 import { readMigrationParams } from "./platform/migration/params.ts";
 import { readListParams } from "./platform/search-params.ts";
+import { readNewPolicyParams, readRunsSearch } from "./rotation/search.ts";
 import { readSecretsSearch } from "./secrets/list-search.ts";
 
 // The table of contents: each address of the app, who gets there, and its page, which is loaded when one goes there. One table
@@ -279,6 +280,36 @@ const apiKeysRoutes = [
   }),
 ] as const;
 
+const rotationRoutes = [
+  createRoute({
+    getParentRoute: () => company,
+    path: "rotation",
+    component: lazyRouteComponent(() => import("./rotation/policies-page.tsx"), "PoliciesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => company,
+    path: "rotation/new",
+    validateSearch: readNewPolicyParams,
+    component: lazyRouteComponent(() => import("./rotation/new-page.tsx"), "NewPolicyPage"),
+  }),
+  createRoute({
+    getParentRoute: () => company,
+    path: "rotation/$secretKey",
+    component: lazyRouteComponent(() => import("./rotation/edit-page.tsx"), "EditPolicyPage"),
+  }),
+  createRoute({
+    getParentRoute: () => company,
+    path: "rotation/runs",
+    validateSearch: readRunsSearch,
+    component: lazyRouteComponent(() => import("./rotation/runs-page.tsx"), "RotationRunsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => company,
+    path: "rotation/runs/$run",
+    component: lazyRouteComponent(() => import("./rotation/run-page.tsx"), "RotationRunPage"),
+  }),
+] as const;
+
 // Of a company and of the platform, with the same pages.
 const webhooksRoutes = [
   createRoute({
@@ -342,6 +373,7 @@ const routeTree = root.addChildren([
     ...accountRoutes,
     company.addChildren([
       ...secretsRoutes,
+      ...rotationRoutes,
       ...peopleRoutes,
       ...auditLogRoutes,
       ...apiKeysRoutes,

@@ -8,6 +8,7 @@ import {
   FileKey,
   KeyRound,
   ListChecks,
+  RefreshCcwDot,
   type LucideIcon,
   ScrollText,
   Settings,
@@ -29,15 +30,19 @@ interface LinkedPlace extends Omit<Place, "to"> {
   readonly to: NonNullable<LinkProps["to"]>;
 }
 
-/** The places of a company, in the order of the rail. At most six: the bar on phones has no more room. */
+/** The places of a company, in the order of the rail. */
 export const companyPlaces = [
   { to: "/c/$company/secrets", label: "Secrets", icon: KeyRound, verb: "describe" },
+  { to: "/c/$company/rotation", label: "Rotation", icon: RefreshCcwDot, verb: "describe" },
   { to: "/c/$company/audit-log", label: "Audit log", icon: ScrollText, verb: "audit" },
   { to: "/c/$company/people", label: "People", icon: Users, verb: "members" },
   { to: "/c/$company/api-keys", label: "API keys", icon: Bot, verb: "members" },
   { to: "/c/$company/webhooks", label: "Webhooks", icon: Webhook, verb: "webhooks" },
   { to: "/c/$company/settings", label: "Settings", icon: Settings, verb: "describe" },
 ] as const satisfies readonly Place[];
+
+/** Left out of the bar on phones, which has room for six: a secret links to it, and the palette does. */
+export const notInBar: ReadonlySet<string> = new Set(["/c/$company/rotation"]);
 
 /** The places of operators, in the order of the rail. The first one is where `/platform` leads to. */
 export const platformPlaces: readonly Pick<LinkedPlace, "to" | "label" | "icon">[] = [

@@ -6,7 +6,7 @@ import { useAccount } from "./account.ts";
 import { AccountMenu } from "./account-menu.tsx";
 import { CompanySwitch } from "./company-switch.tsx";
 import { useKeyboard } from "./keyboard.tsx";
-import { platformPlaces } from "./places.ts";
+import { notInBar, platformPlaces } from "./places.ts";
 import { paletteKeys, usePlaces } from "./shortcuts.ts";
 
 // Visitors, who load the frame with the rest, see no work.
@@ -45,6 +45,7 @@ export function BottomBar(): ReactNode {
       <CompanyLinks
         look="grid h-14 min-w-14 flex-1 place-content-center justify-items-center gap-0.5 text-small text-muted data-[status=active]:text-accent"
         labelLook=""
+        leftOut={notInBar}
       />
     </nav>
   );
@@ -68,11 +69,18 @@ export function PaletteButton(): ReactNode {
   );
 }
 
-function CompanyLinks({ look, labelLook }: { readonly look: string; readonly labelLook: string }): ReactNode {
+interface CompanyLinksProps {
+  readonly look: string;
+  readonly labelLook: string;
+  readonly leftOut?: ReadonlySet<string>;
+}
+
+function CompanyLinks({ look, labelLook, leftOut }: CompanyLinksProps): ReactNode {
   const { company } = useParams({ strict: false });
   const places = usePlaces();
   if (company === undefined) return null;
-  return places.map(({ to, label, icon: Icon }) => (
+  const shown = places.filter(({ to }) => leftOut?.has(to) !== true);
+  return shown.map(({ to, label, icon: Icon }) => (
     <Link key={to} to={to} params={{ company }} className={look}>
       <Icon size={16} aria-hidden />
       <span className={labelLook}>{label}</span>

@@ -6,6 +6,7 @@ import { companyPlaces } from "./places.ts";
 /** After `g`, the place of the company that the second key opens. */
 const placeKeys: Readonly<Record<string, string>> = {
   s: "/c/$company/secrets",
+  r: "/c/$company/rotation",
   a: "/c/$company/audit-log",
   p: "/c/$company/people",
   k: "/c/$company/api-keys",

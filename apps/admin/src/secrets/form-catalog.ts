@@ -1,32 +1,16 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
 import type { ApiAnswers } from "@repo/tenant-secrets/client";
 import { useTRPC } from "../api.ts";
+import type { EntryDescription } from "../frame/catalog.ts";
 
-export type CatalogDescription = ApiAnswers["catalog"]["describe"];
-export type EntryDescription = Omit<CatalogDescription["secrets"][number], "secretKey">;
 export type SecretList = ApiAnswers["secrets"]["list"];
 export type SecretDescription = SecretList["secrets"][number];
 export type Capabilities = SecretList["capabilities"];
-
-/** The catalogue of the product that the server has: it stays the same while the page is open. */
-export function useCatalog(): CatalogDescription {
-  const trpc = useTRPC();
-  return useSuspenseQuery(trpc.catalog.describe.queryOptions()).data;
-}
 
 /** The list that the secrets' page shows, too: it is asked for once. */
 export function useSecretList(company: string): SecretList {
   const trpc = useTRPC();
   return useSuspenseQuery(trpc.secrets.list.queryOptions({ company })).data;
-}
-
-/** @returns undefined for a secret key that can have no value here */
-export function entryOf(
-  { secrets, custom }: CatalogDescription,
-  secretKey: string,
-): EntryDescription | undefined {
-  const listed = secrets.find((entry) => entry.secretKey === secretKey);
-  return listed ?? (new RegExp(custom.pattern).test(secretKey) ? custom : undefined);
 }
 
 /** Who is asked whether a value works: the first word of "Stripe secret key". */

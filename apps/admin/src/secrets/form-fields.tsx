@@ -2,8 +2,8 @@ import type { ReactNode, Ref } from "react";
 import { Button } from "../ui/button.tsx";
 import { Notice } from "../ui/notice.tsx";
 import type { Draft, DraftContent } from "./drafts.ts";
-import type { EntryDescription } from "./form-catalog.ts";
-import { partsOf, partsOfText } from "./form-schema.ts";
+import type { EntryDescription } from "../frame/catalog.ts";
+import { partsOf, partsOfText } from "../frame/value-form.ts";
 import { ValueField } from "../ui/value-field.tsx";
 
 interface FieldsProps {

@@ -2,12 +2,8 @@ import { useState, type ReactNode } from "react";
 import { Checkbox } from "../ui/choices.tsx";
 import { Select, TextField } from "../ui/field.tsx";
 import type { Draft, DraftContent } from "./drafts.ts";
-import {
-  providerOf,
-  type Capabilities,
-  type EntryDescription,
-  type SecretDescription,
-} from "./form-catalog.ts";
+import type { EntryDescription } from "../frame/catalog.ts";
+import { providerOf, type Capabilities, type SecretDescription } from "./form-catalog.ts";
 
 const overlaps = [
   { value: "0", label: "No, it ends at once" },

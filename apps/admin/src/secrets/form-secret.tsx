@@ -7,7 +7,7 @@ import { FormAbout } from "./form-about.tsx";
 import { endsWithLineBreak, FormFields } from "./form-fields.tsx";
 import { FormOptions } from "./form-options.tsx";
 import { useSaving, type Saved } from "./form-save.ts";
-import { mistakesOf, valueOf } from "./form-schema.ts";
+import { mistakesOf, valueOf } from "../frame/value-form.ts";
 import { SavingNotice } from "./form-notice.tsx";
 import type { FormTarget } from "./form-target.ts";
 import { Generate } from "./generate.tsx";

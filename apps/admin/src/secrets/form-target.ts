@@ -1,4 +1,5 @@
-import type { Capabilities, EntryDescription, SecretDescription } from "./form-catalog.ts";
+import type { EntryDescription } from "../frame/catalog.ts";
+import type { Capabilities, SecretDescription } from "./form-catalog.ts";
 
 /** Which secret a form is of. */
 export interface FormTarget {

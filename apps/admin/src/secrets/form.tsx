@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { Notice } from "../ui/notice.tsx";
-import { entryOf, useCatalog, useSecretList } from "./form-catalog.ts";
+import { entryOf, useCatalog } from "../frame/catalog.ts";
+import { useSecretList } from "./form-catalog.ts";
 import { SecretForm } from "./form-secret.tsx";
 import type { Saved } from "./form-save.ts";
 

@@ -4,7 +4,7 @@ import { Badge } from "../ui/badge.tsx";
 import { Button } from "../ui/button.tsx";
 import { Checkbox } from "../ui/choices.tsx";
 import { TextField } from "../ui/field.tsx";
-import { entryOf, useCatalog } from "./form-catalog.ts";
+import { entryOf, useCatalog } from "../frame/catalog.ts";
 import type { ImportRow, Verdict } from "./import-rows.ts";
 import { sizeOf } from "../ui/value-field.tsx";
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { CatalogDescription, SecretDescription } from "./form-catalog.ts";
+import type { CatalogDescription } from "../frame/catalog.ts";
+import type { SecretDescription } from "./form-catalog.ts";
 import { countsOf, filterRows, looksLikeValue, rowsOf } from "./list-rows.ts";
 
 const ofText = {

@@ -1,10 +1,5 @@
-import {
-  entryOf,
-  type CatalogDescription,
-  type EntryDescription,
-  type SecretDescription,
-  type SecretList,
-} from "./form-catalog.ts";
+import { entryOf, type CatalogDescription, type EntryDescription } from "../frame/catalog.ts";
+import type { SecretDescription, SecretList } from "./form-catalog.ts";
 import type { Shown } from "./list-search.ts";
 
 /** What a provider says of the current version; `never` where it was not asked yet, `none` where there is none to ask. */

@@ -6,7 +6,8 @@ import { Button } from "../ui/button.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { Time } from "../ui/time.tsx";
 import { ExpiryDialog } from "./expiry-dialog.tsx";
-import type { EntryDescription, SecretDescription, SecretList } from "./form-catalog.ts";
+import type { EntryDescription } from "../frame/catalog.ts";
+import type { SecretDescription, SecretList } from "./form-catalog.ts";
 import { HealthBadge } from "./list-health.tsx";
 import { healthOf } from "./list-rows.ts";
 

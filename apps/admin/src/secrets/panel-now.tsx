@@ -1,16 +1,21 @@
 import { ExternalLink, Trash2 } from "lucide-react";
-import { useState, type ReactNode } from "react";
+import { lazy, Suspense, useState, type ReactNode } from "react";
 import { useCompany } from "../frame/account.ts";
 import { Button } from "../ui/button.tsx";
 import { useToast } from "../ui/toast.tsx";
 import { useDraft } from "./drafts.ts";
-import type { EntryDescription, SecretDescription, SecretList } from "./form-catalog.ts";
+import type { EntryDescription } from "../frame/catalog.ts";
+import type { SecretDescription, SecretList } from "./form-catalog.ts";
 import { ReplaceForm } from "./form.tsx";
 import { Facts } from "./panel-facts.tsx";
 import type { PanelPart } from "./panel-part.tsx";
 import { RemoveDialog } from "./removed-remove.tsx";
 import { SecretValue } from "./reveal.tsx";
 import { PendingVersion } from "./stage.tsx";
+
+const SecretRotation = lazy(async () => ({
+  default: (await import("./panel-rotation.tsx")).SecretRotation,
+}));
 
 interface SecretNowProps {
   readonly list: SecretList;
@@ -62,6 +67,11 @@ export function SecretNow({ list, secret, entry, part, onRemoved }: SecretNowPro
             </Button>
           )}
         </div>
+      )}
+      {list.capabilities.stages && (
+        <Suspense fallback={null}>
+          <SecretRotation secretKey={secretKey} />
+        </Suspense>
       )}
       {isRemoving && (
         <RemoveDialog

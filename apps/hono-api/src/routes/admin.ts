@@ -8,6 +8,7 @@ const encodings: readonly Encoding[] = ["br", "gzip"];
 
 const company = "/c/:company{[a-z0-9-]{1,63}}";
 const endpoint = ":endpoint{[0-9a-f-]{36}}";
+const run = ":run{[0-9a-f-]{36}}";
 const secretKey = ":secretKey{[A-Z][A-Za-z0-9_]{0,127}}";
 
 /** The addresses of pages, which are those of the app's routes. Any other is 404, so that a misspelled link says so. */
@@ -26,6 +27,11 @@ export const pages = [
   `${company}/secrets/new/${secretKey}`,
   `${company}/secrets/import`,
   `${company}/secrets/removed`,
+  `${company}/rotation`,
+  `${company}/rotation/new`,
+  `${company}/rotation/${secretKey}`,
+  `${company}/rotation/runs`,
+  `${company}/rotation/runs/${run}`,
   `${company}/audit-log`,
   `${company}/people`,
   `${company}/api-keys`,
@@ -41,7 +47,7 @@ export const pages = [
   "/platform/people",
   "/platform/keys",
   "/platform/migrations",
-  "/platform/migrations/:run{[0-9a-f-]{36}}",
+  `/platform/migrations/${run}`,
   "/platform/webhooks",
   "/platform/webhooks/new",
   `/platform/webhooks/${endpoint}`,

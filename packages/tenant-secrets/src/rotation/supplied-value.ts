@@ -39,6 +39,7 @@ export function requireGood(verdict: Verdict, sameAccount: boolean): void {
     throw new TenantSecretsError(
       "CONFLICT",
       "The provider does not say which account this value belongs to: look, and confirm that it is the same one.",
+      { fields: ["sameAccount"] },
     );
 }
 

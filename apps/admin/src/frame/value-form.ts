@@ -1,5 +1,5 @@
 import { brokenString, brokenText, damageOf } from "@repo/tenant-secrets/files";
-import type { EntryDescription } from "./form-catalog.ts";
+import type { EntryDescription } from "./catalog.ts";
 
 /** One field of a form for a value. */
 export interface FormPart {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { entryOf, type CatalogDescription, type EntryDescription } from "./form-catalog.ts";
-import { breaks, mistakesOf, partsOf, partsOfText, valueOf } from "./form-schema.ts";
+import { entryOf, type CatalogDescription, type EntryDescription } from "./catalog.ts";
+import { breaks, mistakesOf, partsOf, partsOfText, valueOf } from "./value-form.ts";
 
 const ofText = { format: "text", multiline: false, writeOnly: false, lastFour: true } as const;
 
