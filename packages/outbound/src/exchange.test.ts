@@ -86,6 +86,13 @@ describe("an answer", () => {
     expect(await failure(of(16_385))).toEqual({ code: "TOO_LARGE", status: 200 });
   });
 
+  test("of more is read as far as its reader asks for it, and no further", async () => {
+    const answer = says(`HTTP/1.1 200 OK\r\ncontent-length: 20000\r\n\r\n${"x".repeat(20_000)}`);
+    const whole = await send(await serve(answer), { longestBody: 20_000 });
+    expect(whole.body.length).toBe(20_000);
+    expect(await failure(answer, { longestBody: 19_999 })).toEqual({ code: "TOO_LARGE", status: 200 });
+  });
+
   test("is not decompressed", async () => {
     const packed = gzipSync(Buffer.alloc(1024 * 1024));
     const head = `HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ${packed.length}\r\n\r\n`;

@@ -12,6 +12,8 @@ export interface OutboundRequest {
   readonly connectTimeoutMs?: number | undefined;
   /** From the look-up to the last byte of the answer. Default: 15,000. */
   readonly timeoutMs?: number | undefined;
+  /** Bytes of the body that are read at most. Default: 16 KiB. */
+  readonly longestBody?: number | undefined;
 }
 
 export interface OutboundAnswer {
@@ -22,7 +24,7 @@ export interface OutboundAnswer {
   readonly body: Buffer;
 }
 
-/** Bytes of the headers, and bytes of the body. */
+/** Bytes of the headers, and of a body whose reader asks for no more. */
 const longestPart = 16 * 1024;
 
 /** They say where a request goes and where it ends, which the target and the body alone do. */
@@ -55,7 +57,7 @@ export function exchange(socket: Socket, target: Target, sent: OutboundRequest):
   });
   outgoing.on("response", (response) => {
     status = response.statusCode;
-    read(response).then(resolve, fail);
+    read(response, sent.longestBody ?? longestPart).then(resolve, fail);
   });
   outgoing.end(sent.body);
   return promise;
@@ -82,7 +84,7 @@ function begin(socket: Socket, target: Target, { method, headers = {} }: Outboun
 }
 
 /** @throws {OutboundError} TOO_LARGE or ANSWER; an error of the connection where it ends early */
-async function read(response: IncomingMessage): Promise<OutboundAnswer> {
+async function read(response: IncomingMessage, longestBody: number): Promise<OutboundAnswer> {
   const status = response.statusCode ?? 0;
   if (status < 200 || status > 599) throw new OutboundError("ANSWER");
   const headers = new Headers();
@@ -94,7 +96,7 @@ async function read(response: IncomingMessage): Promise<OutboundAnswer> {
   for await (const received of response) {
     const chunk: Buffer = received;
     size += chunk.length;
-    if (size > longestPart) throw new OutboundError("TOO_LARGE", status);
+    if (size > longestBody) throw new OutboundError("TOO_LARGE", status);
     chunks.push(chunk);
   }
   return { status, headers, body: Buffer.concat(chunks) };

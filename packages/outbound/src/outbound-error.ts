@@ -16,7 +16,7 @@ const sentences: Readonly<Record<OutboundFailure, string>> = {
   CONNECT: "No connection could be opened.",
   TLS: "The connection could not be encrypted, or the certificate is not valid for the host.",
   TIMEOUT: "There was no complete answer in time.",
-  TOO_LARGE: "The answer is larger than 16 KiB.",
+  TOO_LARGE: "The answer is larger than what is read of it.",
   ANSWER: "The connection ended before the answer did, or the answer is not HTTP.",
   REQUEST: "The request has a header, a method or a path that cannot be sent.",
   ABORTED: "The caller ended the request.",

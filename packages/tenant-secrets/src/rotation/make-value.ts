@@ -15,8 +15,11 @@ export interface RunParts extends SecretParts, DriverParts {
   readonly ask: AskDriver;
 }
 
-/** How often a provider may refuse a value that was made here before a person has to look. */
-const mostRejectedValues = 3;
+/**
+ * The credentials that a run may have asked for, those whose answers were lost as well, when a value that is refused needs a
+ * person instead of another attempt.
+ */
+const mostBeforeRefusal = 3;
 /** A new credential is accepted so often, so far apart, before it counts as good. */
 const acceptedTwice = 2;
 const betweenTestsMs = 5 * secondMs;
@@ -80,7 +83,7 @@ export async function create(parts: RunParts, step: RotationStep): Promise<Enter
     },
     (reason) => {
       const { attempt: count } = step.facts;
-      if (reason !== "REJECTED_VALUE" || count >= mostRejectedValues) return giveUp(step, reason);
+      if (reason !== "REJECTED_VALUE" || count >= mostBeforeRefusal) return giveUp(step, reason);
       return anotherValue(parts, step);
     },
   );

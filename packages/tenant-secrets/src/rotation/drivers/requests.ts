@@ -5,13 +5,21 @@ import { DriverError } from "./driver-error.ts";
 
 /** A step of 30 seconds has room for three requests. */
 const requestTimeoutMs = 10_000;
+/** Bytes of an answer. SendGrid lists 100 keys with names of 100 characters in up to 45 KiB. */
+const longestBody = 256 * 1024;
 /** The longest that a provider can make a rotation wait: it may ask for any time. */
 const mostRetryAfterMs = 86_400_000;
+
+/** Whether another attempt does not mend it: the long page of a server that fails is gone with its failure. */
+function isFinal({ code, status = 0 }: OutboundError): boolean {
+  return code === "ADDRESS" || code === "REQUEST" || (code === "TOO_LARGE" && status < 500);
+}
 
 /**
  * Sends one request of a step.
  *
- * @throws {DriverError} transient; misconfigured where the address may not be connected to, or a value can stand in no header
+ * @throws {DriverError} transient; misconfigured where the address may not be connected to, a value can stand in no header, or the
+ *   answer is longer than any that a driver reads
  */
 export async function send(
   { fetch, signal }: Pick<DriverCall, "fetch" | "signal">,
@@ -19,10 +27,9 @@ export async function send(
   request: Pick<OutboundRequest, "method" | "headers" | "body">,
 ): Promise<OutboundAnswer> {
   try {
-    return await fetch(url, { ...request, signal, timeoutMs: requestTimeoutMs });
+    return await fetch(url, { ...request, signal, timeoutMs: requestTimeoutMs, longestBody });
   } catch (error) {
-    const isOurs = error instanceof OutboundError && (error.code === "ADDRESS" || error.code === "REQUEST");
-    throw new DriverError(isOurs ? "misconfigured" : "transient");
+    throw new DriverError(error instanceof OutboundError && isFinal(error) ? "misconfigured" : "transient");
   }
 }
 

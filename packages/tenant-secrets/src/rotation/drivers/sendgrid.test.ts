@@ -73,6 +73,24 @@ describe("the driver sendgrid", () => {
     await expect(trial.make()).rejects.toMatchObject({ code: "misconfigured" });
   });
 
+  test("a key of ours is found among 100 with the longest names, and a list without an end is a mistake", async () => {
+    const driver = createSendgridDriver(local.url);
+    const made = await trial.make();
+    const { value } = local.addKey({ name: "of a reader" });
+    for (let i = local.liveCredentials().length; i < 100; i++)
+      local.addKey({ name: `${i} `.padEnd(100, "für Käufe ") });
+    const headers = { authorization: `Bearer ${value}` };
+    const list = await (await fetch(`${local.url}/v3/api_keys`, { headers })).text();
+    expect(Buffer.byteLength(list)).toBeGreaterThan(16 * 1024);
+    expect(await driver.find?.({ ...trial.call(), settings: {} })).toEqual([
+      { ref: made.ref, marker: "ts-456789abcdef-1" },
+    ]);
+    for (let i = 0; i < 1600; i++) local.addKey({ name: `${i} `.padEnd(100, "für Käufe ") });
+    await expect(driver.find?.({ ...trial.call(), settings: {} })).rejects.toMatchObject({
+      code: "misconfigured",
+    });
+  });
+
   test("100 keys are a limit, which leaves the current key as it is", async () => {
     local.faults.add({ fault: "limit", credentials: 1 });
     await expect(trial.make()).rejects.toMatchObject({ code: "limit" });
