@@ -99,6 +99,35 @@ test("a policy is paused and resumed", async () => {
   expect((await run("resume", key)).stdout).toMatch(/^Resumed\./);
 });
 
+test("all that an emergency rotation lists is rotated at once, and what has no policy is named", async () => {
+  const all = ["now", "--all-compromised"];
+  expect((await run(...all)).stdout).toBe(
+    'There was no emergency rotation: "keys emergency-rotate" makes the list.\n',
+  );
+  for (const [more, message] of [
+    [[key], "--all-compromised takes no secret, --urgent or --wait."],
+    [["--wait"], "--all-compromised takes no secret, --urgent or --wait."],
+    [["--purpose", "curiosity"], "--purpose is one of set-up, debugging, incident, hand-over."],
+  ] as const)
+    expect(await refused(...all, ...more)).toMatchObject({ exitCode: 2, message });
+  expect(await refused("now")).toMatchObject({ exitCode: 2 });
+  expect(await refused("now", key, "--purpose", "incident")).toMatchObject({ exitCode: 2 });
+
+  await run(...policy);
+  await valueOf().set("CUSTOM_UNROTATED", "fake");
+  await fixture.secrets.admin.emergencyRotation(operator, {
+    rotation: { backup: () => Promise.resolve("sha256:fake"), timeoutMs: 5000 },
+    revokeCredentials: false,
+  });
+  const { stdout, stderr } = await run(...all, "--purpose", "incident");
+  expect(stdout).toMatch(new RegExp(String.raw`^RUN +SECRET *\n[\w-]{36} +${key} *\n$`));
+  expect(stderr).toMatch(/^Replace these by hand, since they have no policy: CUSTOM_UNROTATED\.$/m);
+  expect((await json(...all)).runs).toEqual([
+    { secretKey: key, run: stdout.match(/[\w-]{36}/)?.[0], person: false },
+  ]);
+  await run("abort", (await json(...all)).runs[0].run);
+});
+
 test.each([
   ["--every P0,5D", "--every is a duration in weeks, days, hours and minutes, such as P30D or PT12H."],
   ["--every PT5M", "The schedule was refused: --every is between 1 hour and 400 days."],

@@ -117,6 +117,8 @@ export {
 } from "./operations/migrations.ts";
 export { durationMs, RotationSchedule, windowEnds } from "./operations/rotation-schedule.ts";
 export {
+  type CompromisedRotation,
+  type CompromisedRotationInput,
   rotationOperations,
   RotationOutcome,
   type RotationPolicyDescription,

@@ -38,6 +38,7 @@ import type { RunningDeliveries } from "./notifications/worker.ts";
 import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts";
 import type { DueRotations } from "./rotation/begin.ts";
 import type { RotationMeasurements } from "./rotation/measure.ts";
+import type { RotateCompromised } from "./rotation/compromise.ts";
 import type { PeopleInRotations } from "./rotation/people.ts";
 import type { Policies } from "./rotation/policies.ts";
 import type { RotationLists } from "./rotation/rotation-lists.ts";
@@ -80,6 +81,7 @@ export interface Services {
   readonly runs: RunControl;
   readonly rotation: Policies &
     RotationLists & {
+      readonly rotateCompromised: RotateCompromised;
       readonly people: PeopleInRotations;
       /** For metrics. */
       readonly measure: () => Promise<RotationMeasurements>;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { rotationOperations, type RotationRunDescription } from "@repo/catalog";
+import { RevealPurpose, rotationOperations, type RotationRunDescription } from "@repo/catalog";
 import { type Api, withApi } from "../api.ts";
 import { wholeNumber } from "../arguments.ts";
 import { defineCommand, fieldOption } from "../command.ts";
-import { IncompleteError } from "../failure.ts";
+import { IncompleteError, UsageError } from "../failure.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
 import { nextCommand, outcomeText, stepsOf } from "../rotation-text.ts";
 import { company } from "./common-options.ts";
@@ -12,20 +12,40 @@ const credential = "TENANT_SECRETS_OPERATOR_TOKEN";
 const runExample = "0198f2c4-0000-7000-8000-000000000003";
 
 export const nowCommand = defineCommand({
-  positionals: ["secretKey"],
+  positionals: [],
+  optional: "secretKey",
   options: {
     company,
+    "all-compromised": {
+      type: "boolean",
+      help: "In place of a secret: all that the last emergency rotation lists, urgently",
+    },
+    purpose: {
+      type: "string",
+      value: "purpose",
+      help: "With --all-compromised, for the audit log: incident unless given, set-up, debugging or hand-over",
+    },
     urgent: fieldOption(rotationOperations.rotate.input.shape.urgent, { type: "boolean" }),
     wait: { type: "boolean", help: "Follow the run until it is over, or a person is needed" },
   },
   details: `Starts a rotation of a secret that has a policy, and prints the run's id; one that is under way is that run. A server or
 worker drives it. With --wait the exit code is 0 once the secret is rotated, and 1 where the run failed, fell back, stopped or waits
-for a person. A run that is not urgent lasts as long as its overlap. Stopping to wait does not stop the run. For operators.`,
+for a person. A run that is not urgent lasts as long as its overlap. Stopping to wait does not stop the run. --all-compromised prints a run for each
+secret that was there as the last "keys emergency-rotate" began and has a policy, and names those without one; asked again it
+prints the same runs. For operators.`,
   examples: [
     "rotation now SENDGRID_API_KEY --company acmecorp",
     "rotation now WEBHOOK_SIGNING_SECRET --company acmecorp --urgent --wait",
+    "rotation now --all-compromised --company acmecorp",
   ],
-  run: async ({ secretKey, company: subdomain, urgent, wait, json }) => {
+  run: async ({ secretKey, company: subdomain, urgent, wait, json, ...values }) => {
+    if (values["all-compromised"]) {
+      if (secretKey !== undefined || urgent || wait)
+        throw new UsageError("--all-compromised takes no secret, --urgent or --wait.");
+      return rotateCompromised({ company: subdomain, purpose: purposeOf(values.purpose), json });
+    }
+    if (secretKey === undefined) throw new UsageError("<secretKey> or --all-compromised is missing.");
+    if (values.purpose !== undefined) throw new UsageError("--purpose is for --all-compromised.");
     await withApi(credential, async (api) => {
       const { run } = await api.rotation.rotate.mutate({ company: subdomain, secretKey, urgent });
       if (!json) print(run);
@@ -36,6 +56,39 @@ for a person. A run that is not urgent lasts as long as its overlap. Stopping to
     });
   },
 });
+
+interface Compromised {
+  readonly company: string;
+  readonly purpose: RevealPurpose | undefined;
+  readonly json: boolean | undefined;
+}
+
+async function rotateCompromised({ company: subdomain, purpose, json }: Compromised): Promise<void> {
+  const answer = await withApi(credential, (api) =>
+    api.rotation.rotateCompromised.mutate({ company: subdomain, purpose }),
+  );
+  if (json) return printJson(answer);
+  const { since, runs, withoutPolicy, done } = answer;
+  if (since === undefined)
+    return print('There was no emergency rotation: "keys emergency-rotate" makes the list.');
+  if (runs.length > 0)
+    print(
+      table(
+        ["RUN", "SECRET", ""],
+        runs.map(({ run, secretKey, person }) => [run, secretKey, person ? "waits for a person" : ""]),
+      ),
+    );
+  if (withoutPolicy.length > 0)
+    remark(`Replace these by hand, since they have no policy: ${withoutPolicy.join(", ")}.`);
+  remark(`Written since ${minute(since)}: ${done.length === 0 ? "none" : done.join(", ")}.`);
+}
+
+/** @throws {UsageError} */
+function purposeOf(text: string | undefined): RevealPurpose | undefined {
+  const { data, success } = RevealPurpose.optional().safeParse(text);
+  if (success) return data;
+  throw new UsageError(`--purpose is one of ${RevealPurpose.options.join(", ")}.`);
+}
 
 export const runsCommand = defineCommand({
   positionals: [],

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { RevealPurpose } from "../vocabulary/actor.ts";
 import { company, maxGraceSeconds, secretKey, value, version, wholeNumber } from "./fields.ts";
 import { operation, type InputOf, type OutputOf } from "./operation.ts";
 import { RotationSchedule } from "./rotation-schedule.ts";
@@ -216,6 +217,27 @@ export const rotationOperations = {
     output: z.object({ run: z.uuid() }),
   }),
 
+  /** Rotates at once what the last emergency rotation lists of a company. Asked again, it answers with the same runs. */
+  rotateCompromised: operation({
+    kind: "mutation",
+    verb: "rotate",
+    sensitive: true,
+    input: z.strictObject({
+      company,
+      purpose: RevealPurpose.default("incident").describe("Why, for the audit log"),
+    }),
+    output: z.object({
+      /** When the last emergency rotation began. Left out where there was none. */
+      since: z.date().optional(),
+      /** `person`: it waits for a person. */
+      runs: z.array(z.object({ secretKey: z.string(), run: z.uuid(), person: z.boolean() })).readonly(),
+      /** Secrets that no policy rotates, and that are replaced by hand. */
+      withoutPolicy: z.array(z.string()).readonly(),
+      /** Secrets whose value was written since. */
+      done: z.array(z.string()).readonly(),
+    }),
+  }),
+
   /** The newest first. */
   runs: operation({
     kind: "query",
@@ -270,3 +292,5 @@ export type RotationPolicyInput = InputOf<(typeof rotationOperations)["setPolicy
 export type RotationPolicyList = Readonly<OutputOf<(typeof rotationOperations)["policies"]>>;
 export type RotationRunQuery = InputOf<(typeof rotationOperations)["runs"]>;
 export type RotationSupply = InputOf<(typeof rotationOperations)["supply"]>;
+export type CompromisedRotationInput = InputOf<(typeof rotationOperations)["rotateCompromised"]>;
+export type CompromisedRotation = Readonly<OutputOf<(typeof rotationOperations)["rotateCompromised"]>>;

@@ -1,4 +1,4 @@
-import type { Catalog } from "@repo/catalog";
+import type { Catalog, SecretStoreName } from "@repo/catalog";
 import type { Outbound } from "@repo/outbound";
 import type { Companies } from "../companies/companies.ts";
 import type { CompanyRows } from "../companies/company-rows.ts";
@@ -6,11 +6,13 @@ import type { CredentialChecks } from "../providers/credential-check.ts";
 import { startDueRotations, wakeRefused } from "../rotation/begin.ts";
 import type { RotationDrivers } from "../rotation/drivers/driver.ts";
 import { measureRotations } from "../rotation/measure.ts";
+import { createCompromise } from "../rotation/compromise.ts";
 import { createPeopleInRotations } from "../rotation/people.ts";
 import { createPolicies } from "../rotation/policies.ts";
 import { createRotationLists } from "../rotation/rotation-lists.ts";
 import { defineRotation } from "../rotation/rotation-run.ts";
 import type { DatabaseStore } from "../stores/database/port.ts";
+import type { SecretStore } from "../stores/store.ts";
 import type { Quotas } from "../stores/database/quotas.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { Base } from "./base.ts";
@@ -20,6 +22,7 @@ interface RotationOptions {
   readonly companies: Companies;
   readonly rows: CompanyRows;
   readonly vault: Vault;
+  readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
   readonly databaseStore: DatabaseStore;
   readonly quotas: Quotas;
   readonly drivers: RotationDrivers;
@@ -36,6 +39,7 @@ export function assembleRotation(base: Base, options: RotationOptions) {
     service: {
       ...createPolicies({ ...base, ...options, rotation }),
       ...createRotationLists({ ...base, ...options, rotation }),
+      rotateCompromised: createCompromise({ ...base, ...options, rotation }),
       people: createPeopleInRotations({ ...base, ...options, rotation }),
       measure: () => measureRotations(database),
       /** Starts what is due, for a job. */

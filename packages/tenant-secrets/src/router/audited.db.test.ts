@@ -367,6 +367,10 @@ const table: Readonly<Record<string, Row>> = {
     },
   },
   "rotation.rotate": { action: "rotation.rotate", input: rotated },
+  "rotation.rotateCompromised": {
+    action: "rotation.rotate",
+    input: ({ company }) => ({ company }),
+  },
   "rotation.runs": { action: "rotation.list", denied: "program", input: ({ company }) => ({ company }) },
   "rotation.run": {
     action: "rotation.list",

@@ -331,6 +331,7 @@ const table: Readonly<Record<string, Row>> = {
   "rotation.rotate": { may: rotators, input: ({ company }) => ({ company, secretKey: "CUSTOM_A" }) },
   "rotation.runs": { may: `${people} operator`, input: ({ company }) => ({ company }) },
   "rotation.run": { may: `${people} operator`, input: ({ company }) => ({ company, run: rotation }) },
+  "rotation.rotateCompromised": { may: rotators, input: ({ company }) => ({ company }) },
   "rotation.supply": {
     may: `owner admin member ${programs}`,
     input: ({ company }) => ({ company, run: rotation, value: "fake_supplied_0001" }),

@@ -85,6 +85,7 @@ const without: Readonly<Record<string, string>> = {
   "rotation.pause": sets,
   "rotation.resume": "a policy that is active is left as it is, and a repeat is told so",
   "rotation.rotate": "it answers with the run that is under way",
+  "rotation.rotateCompromised": "it answers with the runs that are under way",
   "rotation.supply": "a run takes one value, and a repeat is told that it waits for none",
   "rotation.confirm": "a run is confirmed once, and a repeat is told that it waits for nothing",
   "rotation.abort": "a run is aborted once, and a repeat is told so",

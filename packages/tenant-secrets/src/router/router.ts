@@ -231,6 +231,7 @@ export const appRouter = router({
       pause: ({ rotation }, caller, name) => rotation.pause(caller, name),
       resume: ({ rotation }, caller, name) => rotation.resume(caller, name),
       rotate: async ({ rotation }, caller, asked) => ({ run: await rotation.rotate(caller, asked) }),
+      rotateCompromised: ({ rotation }, caller, asked) => rotation.rotateCompromised(caller, asked),
       runs: async ({ rotation }, caller, query) => ({ runs: await rotation.runs(caller, query) }),
       run: ({ rotation }, caller, { company, run }) => rotation.run(caller, company, run),
       supply: async ({ rotation }, caller, supply) => ({
