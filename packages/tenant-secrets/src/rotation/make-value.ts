@@ -39,7 +39,9 @@ export async function prepare(parts: RunParts, step: RotationStep): Promise<Ente
     const staged = Cursor.parse(step.cursor)?.staged === true;
     if (head.pendingVersion !== null && !staged) return giveUp(step, "PENDING_TAKEN");
     if (driver.creates === "person") return enter(step, "ask", { currentVersion });
-    if (driver.creates !== "us") return intend(step, currentVersion);
+    // What is exchanged has no name at the provider.
+    if (driver.creates === "exchange") return enter(step, "create", { currentVersion });
+    if (driver.creates === "provider") return intend(step, currentVersion);
     if (head.pendingVersion !== null)
       return enter(step, "create", { currentVersion, pendingVersion: head.pendingVersion });
     const pendingVersion = await parts.ask(step, secret, async (_, { settings, current: value }) => {

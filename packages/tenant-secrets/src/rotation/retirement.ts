@@ -31,7 +31,7 @@ export async function retire(parts: RunParts, step: RotationStep): Promise<Enter
     return attempt(
       step,
       () => sweep(parts, step, driver),
-      () => finish(parts, step),
+      () => finishUnswept(parts, step),
     );
   return attempt(
     step,
@@ -139,7 +139,7 @@ export async function giveUpRun(parts: RunParts, step: RotationStep): Promise<En
 async function sweep(parts: RunParts, step: RotationStep, driver: Retiring): Promise<Entered> {
   if (driver.creates !== "provider" || driver.find === undefined) return finish(parts, step);
   const secret = await openSecret(parts, step);
-  if (secret === undefined) return finish(parts, step);
+  if (secret === undefined) return finishUnswept(parts, step);
   const inUse = await parts.database.acrossCompanies((statements) => findMade(statements, step));
   await parts.ask(step, secret, async (_, call) => {
     for (const left of (await driver.find?.(call)) ?? []) {
@@ -148,5 +148,11 @@ async function sweep(parts: RunParts, step: RotationStep, driver: Retiring): Pro
     }
   });
   await step.commit((statements) => retireLeft(statements, step));
+  return finish(parts, step);
+}
+
+/** What was asked for, and is not known to have ended, is listed with the policy. */
+async function finishUnswept(parts: RunParts, step: RotationStep): Promise<Entered> {
+  await step.commit((statements) => orphanMade(statements, step, "wanted"));
   return finish(parts, step);
 }

@@ -1,3 +1,10 @@
 /** This process's environment variables, for tests that can be run for longer by hand: see CONTRIBUTING. */
-export const { DELIVERY_KILLS, MIGRATION_KILLS, MIGRATION_MODEL_RUNS, MIGRATION_MODEL_SEED, ROTATION_KILLS } =
-  process.env;
+export const {
+  DELIVERY_KILLS,
+  MIGRATION_KILLS,
+  MIGRATION_MODEL_RUNS,
+  MIGRATION_MODEL_SEED,
+  ROTATION_KILLS,
+  ROTATION_MODEL_RUNS,
+  ROTATION_MODEL_SEED,
+} = process.env;

@@ -34,7 +34,8 @@ export async function startPostgresProxy(serverPort: number): Promise<PostgresPr
     let isChanging = false;
     client.on("data", (bytes) => {
       if (way === "refused") client.destroy();
-      const isChange = /alter role/.test(bytes.toString("latin1")) && !bytes.includes("format(");
+      // The change itself, and not the template that the server fills in.
+      const isChange = /alter role (?!%)/.test(bytes.toString("latin1"));
       isChanging ||= isChange;
       if (way === "lost before the change" && isChange) client.destroy();
       else upstream.write(bytes);

@@ -92,6 +92,19 @@ export function createSendgridDriver(url: string): ProviderDriver<Settings> {
     }
   }
 
+  async function retire(
+    call: DriverCall<Settings>,
+    { ref, marker }: Retirement,
+  ): Promise<"retired" | "gone"> {
+    const key = await findKey(call, ref);
+    if (key === undefined) return "gone";
+    if (marker !== undefined && key.name !== marker) throw new DriverError("misconfigured");
+    const answer = await ask(call, call.manager, ["DELETE", keyPath(ref)]);
+    if (answer.status === 204) return "retired";
+    if (answer.status === 404 && findJson(answer, Refusal)) return "gone";
+    throw refusalOf(answer);
+  }
+
   return {
     name: "sendgrid",
     creates: "provider",
@@ -110,8 +123,14 @@ export function createSendgridDriver(url: string): ProviderDriver<Settings> {
       if (made.name !== call.marker || !scopes.every((scope) => made.scopes.includes(scope))) {
         throw new DriverError("transient");
       }
-      // A key that the manager's account does not have is another account's.
-      if ((await findKey(call, made.api_key_id))?.name !== call.marker) throw new DriverError("transient");
+      // A key that the manager's account does not have is another account's. No list of ours shows it: it ends itself.
+      if ((await findKey(call, made.api_key_id))?.name !== call.marker) {
+        const manager = Plaintext.fromText(made.api_key);
+        const { marker } = call;
+        await retire({ ...call, manager }, { ref: made.api_key_id, marker }).catch(() => {});
+        manager.wipe();
+        throw new DriverError("transient");
+      }
       return { value: Plaintext.fromText(made.api_key), ref: made.api_key_id };
     },
 
@@ -123,15 +142,7 @@ export function createSendgridDriver(url: string): ProviderDriver<Settings> {
         .map(({ name, api_key_id: ref }) => ({ ref, marker: name }));
     },
 
-    async retire(call, { ref, marker }: Retirement) {
-      const key = await findKey(call, ref);
-      if (key === undefined) return "gone";
-      if (marker !== undefined && key.name !== marker) throw new DriverError("misconfigured");
-      const answer = await ask(call, call.manager, ["DELETE", keyPath(ref)]);
-      if (answer.status === 204) return "retired";
-      if (answer.status === 404 && findJson(answer, Refusal)) return "gone";
-      throw refusalOf(answer);
-    },
+    retire,
 
     async confirm(call, { ref, value }) {
       // A deleted key can be accepted for some minutes.

@@ -74,7 +74,13 @@ export function httpTemplate(
       const end = create.expiresAt === undefined ? undefined : valueAt(json, create.expiresAt);
       const expiresAt = Ending.nullish().safeParse(end);
       if (!value.success || !ref.success || !expiresAt.success) throw new DriverError("transient");
-      if (await isOfOtherAccount(call, value.data)) throw new DriverError("transient");
+      if (await isOfOtherAccount(call, value.data)) {
+        // No list of ours shows it: it ends itself.
+        const own = Plaintext.fromText(value.data);
+        await driver.retire({ ...call, manager: own }, { ref: ref.data, marker }).catch(() => {});
+        own.wipe();
+        throw new DriverError("transient");
+      }
       return {
         value: Plaintext.fromText(value.data),
         ref: ref.data,
