@@ -25,6 +25,8 @@ export function useRotationChange<Input, Answer>(
       await Promise.all([
         queryClient.invalidateQueries(trpc.rotation.pathFilter()),
         queryClient.invalidateQueries(trpc.runs.pathFilter()),
+        // The list says of each secret how it is rotated.
+        queryClient.invalidateQueries(trpc.secrets.list.pathFilter()),
       ]);
     },
   });

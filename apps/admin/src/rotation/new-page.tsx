@@ -29,7 +29,7 @@ function NewPolicy(): ReactNode {
     <Page title="New rotation policy">
       <Loaded query={list}>
         {({ secrets, capabilities }) =>
-          capabilities.stages ? (
+          capabilities.rotation ? (
             <Loaded query={rotation}>
               {({ policies, drivers }) => {
                 const rotated = new Set(policies.map(({ secretKey }) => secretKey));

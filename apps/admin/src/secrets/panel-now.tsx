@@ -68,9 +68,9 @@ export function SecretNow({ list, secret, entry, part, onRemoved }: SecretNowPro
           )}
         </div>
       )}
-      {list.capabilities.stages && (
+      {list.capabilities.rotation && (
         <Suspense fallback={null}>
-          <SecretRotation secretKey={secretKey} />
+          <SecretRotation secret={secret} />
         </Suspense>
       )}
       {isRemoving && (

@@ -10,35 +10,55 @@ import { useRotationFollow } from "../frame/rotation-follow.ts";
 import { scheduleInWords } from "../frame/rotation-schedule.ts";
 import { isUnderWay, wordsOfReason, type RotationPolicy } from "../frame/rotation-words.ts";
 import { Button, buttonLook } from "../ui/button.tsx";
+import { Loaded } from "../ui/loaded.tsx";
 import { Time } from "../ui/time.tsx";
+import type { SecretDescription } from "./form-catalog.ts";
 
 /** How a secret is rotated: its policy, when it is due next, and the run that is under way. */
-export function SecretRotation({ secretKey }: { readonly secretKey: string }): ReactNode {
-  const { subdomain: company, can } = useCompany();
-  const trpc = useTRPC();
-  const { data } = useQuery(trpc.rotation.policies.queryOptions({ company }));
-  if (data === undefined) return null;
-  const policy = data.policies.find((each) => each.secretKey === secretKey);
-  if (policy === undefined && !can("rotate")) return null;
+export function SecretRotation({ secret }: { readonly secret: SecretDescription }): ReactNode {
+  const { can } = useCompany();
+  if (secret.rotation === undefined && !can("rotate")) return null;
   return (
     <section aria-label="Rotation" className="grid gap-3 border-t border-line pt-4">
       <h3 className="font-medium">Rotation</h3>
-      {policy === undefined ? (
-        <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
-          <span className="text-muted">It is not rotated.</span>
-          <Link
-            to="/c/$company/rotation/new"
-            params={{ company }}
-            search={{ secret: secretKey }}
-            className={buttonLook()}
-          >
-            Set up rotation
-          </Link>
-        </div>
+      {secret.rotation === undefined ? (
+        <Unset secretKey={secret.secretKey} />
       ) : (
-        <Policy policy={policy} />
+        <FoundPolicy secretKey={secret.secretKey} />
       )}
     </section>
+  );
+}
+
+function Unset({ secretKey }: Pick<SecretDescription, "secretKey">): ReactNode {
+  const { subdomain: company } = useCompany();
+  return (
+    <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
+      <span className="text-muted">It is not rotated.</span>
+      <Link
+        to="/c/$company/rotation/new"
+        params={{ company }}
+        search={{ secret: secretKey }}
+        className={buttonLook()}
+      >
+        Set up rotation
+      </Link>
+    </div>
+  );
+}
+
+/** The list of secrets says that there is a policy, and not its schedule. */
+function FoundPolicy({ secretKey }: Pick<SecretDescription, "secretKey">): ReactNode {
+  const { subdomain: company } = useCompany();
+  const trpc = useTRPC();
+  const query = useQuery(trpc.rotation.policies.queryOptions({ company }));
+  return (
+    <Loaded query={query}>
+      {({ policies }) => {
+        const policy = policies.find((each) => each.secretKey === secretKey);
+        return policy === undefined ? null : <Policy policy={policy} />;
+      }}
+    </Loaded>
   );
 }
 
