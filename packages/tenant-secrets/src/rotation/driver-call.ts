@@ -29,7 +29,7 @@ const paceMs = 250;
 export type AskDriver = <T>(
   step: RotationStep,
   secret: SecretInRun,
-  work: (driver: RotationDriver, call: DriverCall) => Promise<T>,
+  work: (driver: RotationDriver, call: DriverCall, currentVersion: number | undefined) => Promise<T>,
 ) => Promise<T>;
 
 /** @returns a function that runs steps, few of each driver at a time @throws {DriverError} as the step does */
@@ -49,7 +49,7 @@ export function createAskDriver(parts: DriverParts): AskDriver {
       return await pace.run(async () => {
         // The provider hears nothing of a run that another process has taken over, and the lease outlasts the step.
         await step.commit(() => Promise.resolve());
-        return untilAborted(work(driver, call), signal);
+        return untilAborted(work(driver, call, current?.version), signal);
       });
     } finally {
       current?.plaintext.wipe();

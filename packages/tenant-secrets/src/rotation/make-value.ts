@@ -189,7 +189,11 @@ async function exchange(
   if ((await secret.head())?.currentVersion !== currentVersion)
     return step.enter({ phase: "watch", facts: { outcome: "rotated" } });
   try {
-    const { value, expiresAt } = await ask(step, secret, (_, call) => driver.exchange(call));
+    const { value, expiresAt } = await ask(step, secret, (_, call, version) => {
+      // A token that was read before another process replaced it is used up: a provider may take it for a thief's.
+      if (version !== currentVersion) throw new DriverError("transient");
+      return driver.exchange(call);
+    });
     try {
       await secret.write({ plaintext: value, expectedVersion: currentVersion, expiresAt }, {});
     } finally {
