@@ -974,6 +974,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function find_user(uuid) returns TABLE(id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json, link json) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function hold_mirror(uuid,uuid) returns boolean security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function hold_run(uuid,uuid,bigint,integer,text,integer,real) returns text security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function insert_notifying_events(json) returns void; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
 -- function keep_company_subdomain() returns trigger; owned by tenant_secrets_migration, for none other
 -- function keep_member_name() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_companies() returns trigger; owned by tenant_secrets_migration, for none other

@@ -12,22 +12,13 @@ const nameOf = new Map<string, string>(Object.entries(columns).map(([field, { na
 const inserting = `insert into audit_events (${names.join(", ")})
   select ${names.join(", ")} from json_populate_recordset(null::audit_events, `;
 /** As `inserting`, of events that notify: the deliveries commit with them. */
-const insertingAndNotifying = {
-  start: "with given as materialized (select ",
-  end: `::text::json as events), inserted as (insert into audit_events (${names.join(", ")})
-  select ${names.map((name) => `e.${name}`).join(", ")} from given, json_populate_recordset(null::audit_events, given.events) as e on conflict do nothing)
-  select enqueue_notifications(given.events) from given`,
-};
+const insertingAndNotifying = "select insert_notifying_events(";
 
 /** Inserts events, with what they notify of, in one statement of the caller's transaction. */
 export async function insertEventsInto(statements: Statements, events: readonly NewEvent[]): Promise<void> {
   const { json, notifies } = jsonOf(events);
-  const { start, end } = insertingAndNotifying;
-  await statements.execute(
-    notifies
-      ? fragment`${fragment.raw(start)}${json}${fragment.raw(end)}`
-      : fragment`${fragment.raw(inserting)}${json}::text::json)`,
-  );
+  const start = notifies ? insertingAndNotifying : inserting;
+  await statements.execute(fragment`${fragment.raw(start)}${json}::text::json)`);
 }
 
 /**
@@ -36,7 +27,7 @@ export async function insertEventsInto(statements: Statements, events: readonly 
  */
 export function createInsertEvents(database: Database): (events: readonly NewEvent[]) => Promise<void> {
   const statement = `${inserting}$1::text::json) on conflict do nothing`;
-  const notifying = `${insertingAndNotifying.start}$1${insertingAndNotifying.end}`;
+  const notifying = `${insertingAndNotifying}$1::text::json)`;
   return async (events) => {
     const { json, notifies } = jsonOf(events);
     await database.outsideCompanies((sql) =>

@@ -46,3 +46,19 @@ begin
 end $$;
 alter function enqueue_notifications(json) owner to tenant_secrets_maintenance;
 grant execute on function enqueue_notifications(json) to tenant_secrets_application, tenant_secrets_maintenance;
+
+-- Inserts events, and stores what they notify of. In the caller's own role. A session plans the statements of a function once, and
+-- a statement with both parts at each event, which takes longer than its execution.
+create or replace function insert_notifying_events(events json) returns void
+  language plpgsql volatile security invoker
+as $$
+begin
+  insert into public.audit_events (id, company_id, occurred_at, actor_kind, actor_id, action, secret_key, version, outcome, reason, subject,
+    request_id, address, count, last_at, writer_id, sequence_no, nonce, mac_key_version, mac)
+  select e.id, e.company_id, e.occurred_at, e.actor_kind, e.actor_id, e.action, e.secret_key, e.version, e.outcome, e.reason, e.subject,
+    e.request_id, e.address, e.count, e.last_at, e.writer_id, e.sequence_no, e.nonce, e.mac_key_version, e.mac
+  from json_populate_recordset(null::public.audit_events, events) as e
+  on conflict do nothing;
+  perform public.enqueue_notifications(events);
+end $$;
+grant execute on function insert_notifying_events(json) to tenant_secrets_application, tenant_secrets_maintenance;
