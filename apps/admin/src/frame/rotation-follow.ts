@@ -6,6 +6,13 @@ import type { RotationRun } from "./rotation-words.ts";
 const whileGoingMs = 2000;
 const otherwiseMs = 15_000;
 
+/** What waits longer, for a person or for the end of an overlap, is not looked at so often. */
+const soonMs = 30_000;
+
+function isGoing({ notBefore }: { readonly notBefore?: Date | undefined }): boolean {
+  return notBefore === undefined || notBefore.getTime() < Date.now() + soonMs;
+}
+
 /**
  * Asks for the rotations of a company again when one of them has moved. What is asked meanwhile, which runs there are, costs no line
  * of the audit log.
@@ -25,7 +32,8 @@ export function useRotationFollow(
         refetchOnMount: "always",
         retry: false,
         gcTime: 0,
-        refetchInterval: (query) => (query.state.data?.runs.length === 0 ? otherwiseMs : whileGoingMs),
+        refetchInterval: ({ state: { data: known } }) =>
+          known?.runs.some(isGoing) === true ? whileGoingMs : otherwiseMs,
       },
     ),
   );
