@@ -2,11 +2,11 @@ import { isDatabaseUnavailable } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import type { Plaintext } from "@repo/envelope";
 import type { Entered } from "../runs/definition.ts";
-import { putCredential } from "./credentials.ts";
+import { changeCredential, putCredential } from "./credentials.ts";
 import { type AskDriver, driverOf, type DriverParts } from "./driver-call.ts";
 import type { ExchangeDriver, MakingDriver, ProviderDriver, RotationDriver } from "./drivers/driver.ts";
 import { DriverError } from "./drivers/driver-error.ts";
-import { attemptOf } from "./drivers/marker.ts";
+import { attemptOf, markerOf } from "./drivers/marker.ts";
 import { again, attempt, backOff, enter, giveUp, lasted } from "./next.ts";
 import { Cursor, type RotationStep, secondMs } from "./rotation-state.ts";
 import { type SecretInRun, secretInRun, type SecretParts } from "./secret-in-run.ts";
@@ -98,6 +98,11 @@ async function anotherValue(parts: RunParts, step: RotationStep): Promise<Entere
   const { pendingVersion, attempt: count } = step.facts;
   if (secret !== undefined && pendingVersion !== null && head?.pendingVersion === pendingVersion)
     await secret.discard(pendingVersion);
+  if (pendingVersion !== null) {
+    // The provider has not taken it, so that there is nothing to end.
+    const refused = { ...step.input, marker: markerOf(step.run.id, count) };
+    await step.commit((statements) => changeCredential(statements, refused, "retired"));
+  }
   return enter(step, "prepare", { attempt: count + 1, pendingVersion: null });
 }
 
@@ -112,6 +117,11 @@ async function apply({ ask }: RunParts, { step, secret, driver }: Making<MakingD
   const value = pendingVersion === null ? undefined : await secret.openOther(pendingVersion);
   if (value === undefined) return giveUp(step, "OVERTAKEN");
   try {
+    const known = driver.refOf?.(value);
+    if (known !== undefined && pendingVersion !== null) {
+      const told = { state: "live", ref: known, version: pendingVersion } as const;
+      await step.commit((statements) => putCredential(statements, step, told));
+    }
     const { ref } = await ask(step, secret, (_, call) => driver.apply(call, value));
     const waits = !step.input.urgent && (driver.leadSeconds ?? 0) > 0;
     return await step.enter(async (statements) => {

@@ -112,6 +112,13 @@ export interface MakingDriver<S = unknown> extends DriverFacts<S>, Retires<S> {
    */
   make(settings: S, current: Plaintext | undefined): Plaintext;
   /**
+   * How the provider calls the credential of a value, where that is known before the provider is told the value: then it is ended
+   * although the answer of `apply` was lost.
+   *
+   * @throws {DriverError} misconfigured
+   */
+  refOf?(value: Plaintext): string;
+  /**
    * Tells the provider a value of `make`, which is stored by now. The same value again changes nothing.
    *
    * @throws {DriverError}

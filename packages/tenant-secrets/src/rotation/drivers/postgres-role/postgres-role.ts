@@ -48,6 +48,8 @@ export function createPostgresRoleDriver(options: PostgresRoleOptions): MakingDr
       return writeLogin({ ...login, user, password: randomBytes(32).toString("base64url") });
     },
 
+    refOf: (value) => readLogin(value).user,
+
     async apply(call, value) {
       const { roles, validDays } = call.settings;
       const next = readLogin(value);
