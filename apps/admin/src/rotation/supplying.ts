@@ -36,6 +36,8 @@ export function useSupplying({ company, run, onStaged }: Target) {
       onStaged(version);
       await Promise.all([
         queryClient.invalidateQueries(trpc.rotation.pathFilter()),
+        // The run goes on at once: it is looked at often from now on.
+        queryClient.invalidateQueries(trpc.runs.pathFilter()),
         queryClient.invalidateQueries(trpc.secrets.pathFilter()),
       ]);
     } catch (error) {
