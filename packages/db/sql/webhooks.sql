@@ -51,6 +51,7 @@ grant execute on function enqueue_notifications(json) to tenant_secrets_applicat
 -- a statement with both parts at each event, which takes longer than its execution.
 create or replace function insert_notifying_events(events json) returns void
   language plpgsql volatile security invoker
+  set search_path = pg_catalog
 as $$
 begin
   insert into public.audit_events (id, company_id, occurred_at, actor_kind, actor_id, action, secret_key, version, outcome, reason, subject,

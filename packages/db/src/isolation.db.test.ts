@@ -49,6 +49,7 @@ const definers = [
   "refuse_head_mac",
   "refuse_inactive_company_key",
   "refuse_wrap",
+  "rotations_of_company",
   "touch_api_key",
 ];
 /** Unique across companies, each because it is looked up before the company is known, or reserved for ever. */
