@@ -336,6 +336,7 @@ create table company_secrets (
   current_version integer,
   pending_version integer,
   grace_windows jsonb not null default '[]'::jsonb,
+  canary jsonb,
   last_version integer not null,
   origin text not null,
   expires_at timestamp(3) with time zone,
@@ -348,6 +349,7 @@ create table company_secrets (
   updated_at timestamp(3) with time zone not null default now(),
   mac_key_version integer not null,
   mac bytea not null,
+  constraint company_secrets_canary_check CHECK ((jsonb_typeof(canary) = 'object'::text)),
   constraint company_secrets_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
   constraint company_secrets_grace_windows_check CHECK (
 CASE jsonb_typeof(grace_windows)
@@ -718,6 +720,7 @@ create table rotation_policies (
   settings jsonb not null,
   schedule jsonb,
   overlap_seconds integer not null,
+  canary jsonb,
   manager_key text,
   state text not null default 'active'::text,
   reason text,
@@ -984,7 +987,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function notify_of_version() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_subject() returns trigger; owned by tenant_secrets_migration, for none other
 -- function read_secret(uuid,text) returns record security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
--- function read_secrets(uuid[],text[]) returns TABLE("companyId" uuid, "secretKey" text, encrypted text, "companyKeyVersion" integer, "currentVersion" integer, origin text, removed boolean, "expiresAtMs" double precision, "pendingVersion" integer, "lastVersion" integer, "graceWindows" jsonb, "recoverUntilMs" double precision, purged boolean, "macKeyVersion" integer, mac bytea) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
+-- function read_secrets(uuid[],text[]) returns TABLE("companyId" uuid, "secretKey" text, encrypted text, "companyKeyVersion" integer, "currentVersion" integer, origin text, removed boolean, "expiresAtMs" double precision, "pendingVersion" integer, "lastVersion" integer, "graceWindows" jsonb, canary jsonb, "recoverUntilMs" double precision, purged boolean, "macKeyVersion" integer, mac bytea) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function refuse_audit_change() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_audit_removal() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_audit_unwrap() returns trigger; owned by tenant_secrets_migration, for none other

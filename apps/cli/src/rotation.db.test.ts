@@ -87,6 +87,13 @@ test("a rotation that is aborted changes nothing, and waiting for it fails", asy
   expect((await run("show")).stdout).toBe('There is none: "rotation set" makes one.\n');
 });
 
+test("a policy has the canary that it was set with", async () => {
+  await run(...policy, "--canary", "10%", "--canary-for", "1h");
+  expect((await json("show")).policies).toMatchObject([{ canary: { percent: 10, seconds: 3600 } }]);
+  await run(...policy);
+  expect((await json("show")).policies[0]).not.toHaveProperty("canary");
+});
+
 test("a policy is paused and resumed", async () => {
   await run(...policy, "--every", "P30D");
   const environment = { ...fixture.remote, TENANT_SECRETS_API_KEY: await fixture.apiKey(["acmecorp"]) };
@@ -148,6 +155,9 @@ test.each([
   ],
   ["--zone Europe/Berlin", "A schedule has at least one of --every, --cron and --before-expiry."],
   ["--settings {length:32}", '--settings is a JSON object: {"length":32}.'],
+  ["--canary 60%", "--canary is a share of 1% to 50% of the uses, such as 10%."],
+  ["--canary 10", "--canary is a share of 1% to 50% of the uses, such as 10%."],
+  ["--canary-for 10m", "--canary-for is for what --canary begins."],
   ["--driver courier", "This deployment has no rotation driver of this name."],
 ] as const)("%s is refused, in the words of the command line", async (options, message) => {
   expect(await refused(...settingOf(options), ...options.split(" "))).toMatchObject({ exitCode: 2, message });

@@ -13,6 +13,7 @@ export const auditActions = {
   "secret.search": null,
   "secret.stage": "changes",
   "secret.promote": "changes",
+  "secret.canary": "changes",
   "secret.discard": "changes",
   "secret.rollback": "changes",
   "secret.purge": "changes",

@@ -120,6 +120,7 @@ export {
   type CompromisedRotation,
   type CompromisedRotationInput,
   rotationOperations,
+  RotationCanary,
   RotationOutcome,
   type RotationPolicyDescription,
   type RotationPolicyInput,

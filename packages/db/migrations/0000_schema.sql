@@ -422,6 +422,7 @@ CREATE TABLE "rotation_policies" (
 	"settings" jsonb NOT NULL,
 	"schedule" jsonb,
 	"overlap_seconds" integer NOT NULL,
+	"canary" jsonb,
 	"manager_key" text,
 	"state" text DEFAULT 'active' NOT NULL,
 	"reason" text,
@@ -514,6 +515,7 @@ CREATE TABLE "company_secrets" (
 	"current_version" integer,
 	"pending_version" integer,
 	"grace_windows" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"canary" jsonb,
 	"last_version" integer NOT NULL,
 	"origin" text NOT NULL,
 	"expires_at" timestamp (3) with time zone,
@@ -533,6 +535,7 @@ CREATE TABLE "company_secrets" (
 	CONSTRAINT "company_secrets_sealed_check" CHECK (("company_secrets"."secret_value_encrypted" is null) = ("company_secrets"."company_key_version" is null) and ("company_secrets"."secret_value_encrypted" is null or "company_secrets"."current_version" is not null)),
 	CONSTRAINT "company_secrets_versions_check" CHECK ("company_secrets"."last_version" >= 0 and coalesce("company_secrets"."current_version", 0) between 0 and "company_secrets"."last_version" and coalesce("company_secrets"."pending_version", 0) between 0 and "company_secrets"."last_version"),
 	CONSTRAINT "company_secrets_grace_windows_check" CHECK (case jsonb_typeof("company_secrets"."grace_windows") when 'array' then jsonb_array_length("company_secrets"."grace_windows") <= 5 else false end),
+	CONSTRAINT "company_secrets_canary_check" CHECK (jsonb_typeof("company_secrets"."canary") = 'object'),
 	CONSTRAINT "company_secrets_live_check" CHECK ("company_secrets"."deleted_at" is not null or "company_secrets"."pending_version" is not null or "company_secrets"."secret_value_encrypted" is not null)
 );
 --> statement-breakpoint

@@ -1,7 +1,7 @@
 -- The heads of secrets, one for each pair of company and secret key that is asked for. They run as a role that may read heads
 -- and do nothing else: the scope of a company would be set from the very argument that is compared here, at a cost of its own
 -- for each secret. All that the MAC of a head is over comes with it, named as in SecretHeadRow (secret-heads.ts). Grace windows
--- are null where there are none: few heads have any, and a JSON text is parsed for each.
+-- and the canary are null where there are none: few heads have any, and a JSON text is parsed for each.
 drop function if exists read_secret(uuid, text), read_secrets(uuid[], integer[], text[]), read_secrets(uuid[], text[]);
 
 -- Most reads that the cache does not answer are of one secret: one row and no set of them.
@@ -9,7 +9,7 @@ create function read_secret(
   company uuid, wanted text,
   out "companyId" uuid, out "secretKey" text, out "encrypted" text, out "companyKeyVersion" integer,
   out "currentVersion" integer, out "origin" text, out "removed" boolean, out "expiresAtMs" float8,
-  out "pendingVersion" integer, out "lastVersion" integer, out "graceWindows" jsonb, out "recoverUntilMs" float8,
+  out "pendingVersion" integer, out "lastVersion" integer, out "graceWindows" jsonb, out "canary" jsonb, out "recoverUntilMs" float8,
   out "purged" boolean, out "macKeyVersion" integer, out "mac" bytea)
   language plpgsql stable security definer
   set search_path = pg_catalog
@@ -17,9 +17,9 @@ as $$
 begin
   select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_version, s.current_version, s.origin,
       s.deleted_at is not null, extract(epoch from s.expires_at) * 1000, s.pending_version, s.last_version,
-      nullif(s.grace_windows, '[]'), extract(epoch from s.recover_until) * 1000, s.purged_at is not null, s.mac_key_version, s.mac
+      nullif(s.grace_windows, '[]'), s.canary, extract(epoch from s.recover_until) * 1000, s.purged_at is not null, s.mac_key_version, s.mac
     into "companyId", "secretKey", "encrypted", "companyKeyVersion", "currentVersion", "origin", "removed",
-      "expiresAtMs", "pendingVersion", "lastVersion", "graceWindows", "recoverUntilMs", "purged", "macKeyVersion",
+      "expiresAtMs", "pendingVersion", "lastVersion", "graceWindows", "canary", "recoverUntilMs", "purged", "macKeyVersion",
       "mac"
     from public.company_secrets s where s.company_id = company and s.secret_key = wanted;
 end $$;
@@ -28,7 +28,7 @@ create function read_secrets(companies uuid[], wanted text[])
   returns table (
     "companyId" uuid, "secretKey" text, "encrypted" text, "companyKeyVersion" integer, "currentVersion" integer,
     "origin" text, "removed" boolean, "expiresAtMs" float8, "pendingVersion" integer, "lastVersion" integer,
-    "graceWindows" jsonb, "recoverUntilMs" float8, "purged" boolean, "macKeyVersion" integer, "mac" bytea)
+    "graceWindows" jsonb, "canary" jsonb, "recoverUntilMs" float8, "purged" boolean, "macKeyVersion" integer, "mac" bytea)
   language plpgsql stable security definer
   set search_path = pg_catalog
 as $$
@@ -36,7 +36,7 @@ begin
   return query
     select s.company_id, s.secret_key, s.secret_value_encrypted, s.company_key_version, s.current_version, s.origin,
       s.deleted_at is not null, (extract(epoch from s.expires_at) * 1000)::float8, s.pending_version, s.last_version,
-      nullif(s.grace_windows, '[]'), (extract(epoch from s.recover_until) * 1000)::float8, s.purged_at is not null, s.mac_key_version, s.mac
+      nullif(s.grace_windows, '[]'), s.canary, (extract(epoch from s.recover_until) * 1000)::float8, s.purged_at is not null, s.mac_key_version, s.mac
     from unnest(companies, wanted) as w(company, secret_key)
       join public.company_secrets s on s.company_id = w.company and s.secret_key = w.secret_key;
 end $$;

@@ -35,5 +35,5 @@ export { connectSignInDatabase, type SignInDatabase } from "./sign-in.ts";
 export { databasePlaces, type DatabasePlace, DatabaseUrlError } from "./url.ts";
 export { databaseUrlVariable, databaseVariables } from "./variables.ts";
 export { encryptedColumns } from "./schema.ts";
-export { maxGraceWindows, type GraceWindow } from "./schema/secrets.ts";
+export { type Canary, maxGraceWindows, type GraceWindow } from "./schema/secrets.ts";
 export * as tables from "./schema.ts";

@@ -1,7 +1,7 @@
 import type postgres from "postgres";
 import type { Database } from "./connect.ts";
 import { DatabaseError } from "./errors.ts";
-import type { GraceWindow } from "./schema/secrets.ts";
+import type { Canary, GraceWindow } from "./schema/secrets.ts";
 
 export interface SecretHeadRow {
   readonly companyId: string;
@@ -18,6 +18,8 @@ export interface SecretHeadRow {
   readonly lastVersion: number;
   /** Null for none. */
   readonly graceWindows: readonly GraceWindow[] | null;
+  /** Null for none. */
+  readonly canary: Canary | null;
   /** Until when it can be restored, in milliseconds of Unix time. */
   readonly recoverUntilMs: number | null;
   readonly purged: boolean;

@@ -207,6 +207,7 @@ test("the page's company key derives to the three keys of the page, also by its 
 });
 
 const untouched = {
+  canary: null,
   pendingVersion: null,
   expiresAtMs: null,
   recoverUntilMs: null,
@@ -255,6 +256,16 @@ const headStates: readonly Omit<HeadState, "companyId">[] = [
     removed: true,
     graceWindows: null,
   },
+  {
+    ...untouched,
+    secretKey: "SENDGRID_API_KEY",
+    currentVersion: 7,
+    pendingVersion: 8,
+    lastVersion: 8,
+    origin: "written",
+    graceWindows: null,
+    canary: { version: 8, beside: 7, percent: 10, until: "2026-12-01T00:00:00.000Z" },
+  },
 ];
 
 test.for(vectors.heads.map((vector, i) => [vector.fields[0], vector, headStates[i]] as const))(
@@ -272,6 +283,8 @@ test.for(vectors.heads.map((vector, i) => [vector.fields[0], vector, headStates[
     expect(isGenuineHead(key, { ...head, purged: true }, { macKeyVersion: keyVersion, mac: hex(mac) })).toBe(
       false,
     );
+    const canary = { version: 8, beside: 7, percent: 50, until: "2026-12-01T00:00:00.000Z" };
+    expect(isGenuineHead(key, { ...head, canary }, { macKeyVersion: keyVersion, mac: hex(mac) })).toBe(false);
     expect(
       isGenuineHead(key, { ...head, companyId: other }, { macKeyVersion: keyVersion, mac: hex(mac) }),
     ).toBe(false);

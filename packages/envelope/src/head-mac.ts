@@ -17,6 +17,18 @@ export interface HeadState {
   readonly purged: boolean;
   /** Null for none. */
   readonly graceWindows: readonly { readonly version: number; readonly until: string }[] | null;
+  /** Null for none. */
+  readonly canary: HeadCanary | null;
+}
+
+/** The pending version that a share of the uses gets in place of the current one. */
+export interface HeadCanary {
+  readonly version: number;
+  /** The current version that it is tried beside. */
+  readonly beside: number;
+  /** The share of the uses, in percent. */
+  readonly percent: number;
+  readonly until: string;
 }
 
 interface StoredHead extends Omit<HeadState, "expiresAtMs" | "removed" | "recoverUntilMs" | "purged"> {
@@ -28,7 +40,8 @@ interface StoredHead extends Omit<HeadState, "expiresAtMs" | "removed" | "recove
 
 /** @param row of `company_secrets` */
 export function headStateOf(row: StoredHead): HeadState {
-  const { companyId, secretKey, currentVersion, pendingVersion, lastVersion, origin, graceWindows } = row;
+  const { companyId, secretKey, currentVersion, pendingVersion, lastVersion, origin, graceWindows, canary } =
+    row;
   return {
     companyId,
     secretKey,
@@ -37,6 +50,7 @@ export function headStateOf(row: StoredHead): HeadState {
     lastVersion,
     origin,
     graceWindows,
+    canary,
     expiresAtMs: row.expiresAt?.getTime() ?? null,
     removed: row.deletedAt !== null,
     recoverUntilMs: row.recoverUntil?.getTime() ?? null,
@@ -64,9 +78,14 @@ export function headMac(key: CompanyKey, head: HeadState): Buffer {
         yesOrNo(head.purged),
         String(windows.length),
         ...windows.flatMap(({ version, until }) => [String(version), until]),
+        ...(head.canary === null ? [] : canaryFields(head.canary)),
       ]),
     )
     .digest();
+}
+
+function canaryFields({ version, beside, percent, until }: HeadCanary): readonly string[] {
+  return ["canary", String(version), String(beside), String(percent), until];
 }
 
 /** Whether a holder of the company's key wrote the head as it is. */
@@ -75,11 +94,11 @@ export function isGenuineHead(
   head: HeadState,
   { macKeyVersion, mac }: { readonly macKeyVersion: number; readonly mac: Buffer },
 ): boolean {
-  if (macKeyVersion !== key.keyVersion || !hasForm(head.graceWindows)) return false;
+  if (macKeyVersion !== key.keyVersion || !hasForm(head.graceWindows) || !isCanary(head.canary)) return false;
   return sameBytes(headMac(key, head), mac);
 }
 
-/** Grace windows are JSON in the database, where another party can write any JSON. */
+/** Grace windows and canaries are JSON in the database, where another party can write any JSON. */
 function hasForm(windows: unknown): boolean {
   if (windows === null) return true;
   return Array.isArray(windows) && windows.every((window: unknown) => isWindow(window));
@@ -89,6 +108,14 @@ function isWindow(window: unknown): boolean {
   if (typeof window !== "object" || window === null) return false;
   const { version, until }: { version?: unknown; until?: unknown } = window;
   return typeof version === "number" && typeof until === "string";
+}
+
+function isCanary(canary: unknown): boolean {
+  if (canary === null) return true;
+  if (typeof canary !== "object") return false;
+  const { version, beside, percent, until }: { [Field in keyof HeadCanary]?: unknown } = canary;
+  const isNumbered = [version, beside, percent].every((number) => typeof number === "number");
+  return isNumbered && typeof until === "string";
 }
 
 function orNone(number: number | null): string {

@@ -30,7 +30,7 @@ export {
   type ValuePlace,
   wrapKey,
 } from "./envelope.ts";
-export { headMac, type HeadState, headStateOf, isGenuineHead } from "./head-mac.ts";
+export { headMac, type HeadCanary, type HeadState, headStateOf, isGenuineHead } from "./head-mac.ts";
 export { undefinedIfCorrupt } from "./intact.ts";
 export { decryptLegacyValue } from "./legacy.ts";
 export {

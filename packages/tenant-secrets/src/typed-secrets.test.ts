@@ -177,7 +177,11 @@ test("the client has the fields of a definition, and no other: one that is renam
     reminderDays?: readonly number[] | undefined;
     requestId?: string | undefined;
   }>();
-  expectTypeOf(trpc.secrets.read.mutate).returns.resolves.toEqualTypeOf<{ value: string; version: number }>();
+  expectTypeOf(trpc.secrets.read.mutate).returns.resolves.toEqualTypeOf<{
+    value: string;
+    version: number;
+    stage?: "pending" | undefined;
+  }>();
   expectTypeOf(trpc.keys.status.query).returns.resolves.toHaveProperty("versions");
   expectTypeOf(() => trpc.companies.list.query()).returns.resolves.toHaveProperty("length");
   const never = [

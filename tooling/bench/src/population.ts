@@ -147,6 +147,7 @@ function headMacOf({ id, key }: NewCompany, secretKey: string): Buffer {
     recoverUntilMs: null,
     purged: false,
     graceWindows: null,
+    canary: null,
   });
 }
 

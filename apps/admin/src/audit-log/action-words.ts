@@ -15,6 +15,7 @@ const actionWords: Readonly<Record<AuditAction, string>> = {
   "secret.search": "Search for a value",
   "secret.stage": "Stage a value",
   "secret.promote": "Make a staged value current",
+  "secret.canary": "Try the pending version with a share of the uses",
   "secret.discard": "Discard a staged value",
   "secret.rollback": "Roll a secret back",
   "secret.purge": "Destroy a removed secret",

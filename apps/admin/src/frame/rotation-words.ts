@@ -16,6 +16,7 @@ export const policyStates: Readonly<Record<RotationPolicy["state"], Words>> = {
 
 const reasons: Readonly<Record<RotationReason, string>> = {
   ABORTED: "A person ended it.",
+  CANARY: "A use with the new value was refused before it was current.",
   FELL_BACK: "The value before is current again.",
   LIMIT: "The provider allows no further credential. Delete those at the provider that are not in use.",
   MISCONFIGURED: "The settings and the provider do not fit each other. Edit the policy.",

@@ -10,6 +10,7 @@ const phaseWords: Readonly<Record<RunPhase, string>> = {
   create: "Make the new credential",
   lead: "Give the other side a day to fetch the new value",
   test: "Ask the provider whether it accepts the new value",
+  canary: "Try the new value with a share of the uses",
   promote: "Make the new value current",
   watch: "Watch until the overlap ends",
   "ask-retire": "A person ends the old credential",

@@ -4,6 +4,7 @@ import { confirm, secondsOf } from "../arguments.ts";
 import { defineCommand, fieldOption } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { minute, print, printJson, remark, table } from "../output.ts";
+import { canaryOf, canaryOptions } from "../rotation-canary.ts";
 import { inScheduleOptions, scheduleOf, scheduleOptions, scheduleText } from "../rotation-schedule.ts";
 import { outcomeText } from "../rotation-text.ts";
 import { company } from "./common-options.ts";
@@ -51,6 +52,7 @@ export const setCommand = defineCommand({
       field: "overlapSeconds",
       value: "duration",
     }),
+    ...canaryOptions,
     manager: fieldOption(policy.manager, { type: "string", value: "secretKey" }),
     settings: fieldOption(policy.settings, { type: "string", value: "json" }),
   },
@@ -59,10 +61,12 @@ export const setCommand = defineCommand({
   examples: [
     "rotation set WEBHOOK_SIGNING_SECRET --company acmecorp --driver generated --every P30D --at 03:00 --zone Europe/Berlin",
     'rotation set SENDGRID_API_KEY --company acmecorp --driver sendgrid --cron "0 3 1 * *" --zone Europe/Berlin --overlap 24h',
+    "rotation set SENDGRID_API_KEY --company acmecorp --every P30D --canary 10% --canary-for 10m",
   ],
   run: async (values) => {
     const { secretKey, company: subdomain, driver, overlap, manager, settings, json } = values;
     const schedule = scheduleOf(values);
+    const canary = canaryOf(values);
     if (settings !== undefined && !isObject(parseJson(settings)))
       throw new UsageError('--settings is a JSON object: {"length":32}.');
     const set = await withApi(credential, (api) =>
@@ -74,6 +78,7 @@ export const setCommand = defineCommand({
         schedule,
         manager,
         ...(overlap !== undefined && { overlapSeconds: secondsOf("overlap", overlap) }),
+        canary,
       }),
     ).catch(async (error: unknown) => {
       throw await inScheduleOptions(error);

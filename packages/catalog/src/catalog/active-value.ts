@@ -3,14 +3,15 @@ import type { ReadValue } from "../operations/secrets.ts";
 import type { OpenValue, SecretTransport } from "./company-secrets.ts";
 
 /** @param answer as the API gives it */
-function openValueOf({ value, version }: ReadValue): OpenValue {
-  return { version, bytes: new TextEncoder().encode(value) };
+function openValueOf({ value, version, stage }: ReadValue): OpenValue {
+  return { version, stage, bytes: new TextEncoder().encode(value) };
 }
 
 /**
  * Calls `work` with the value, and where it throws {@link CredentialRejected}, with the other values that count now: a
  * newer one, one that is pending, the earlier ones in their grace windows, each at most once and in this order. What the
- * provider refused is reported as rejected, and what it took after that as accepted.
+ * provider refused is reported as rejected, and what it took after that as accepted. While a rotation tries its next value, a
+ * share of the calls begins with that one.
  *
  * @param work gets bytes that are zeroed when it is done
  * @throws the last CredentialRejected where nothing is left to try, and whatever else `work` throws, as it is
@@ -21,7 +22,7 @@ export async function withActiveValue<T>(
   work: (bytes: Uint8Array) => T | Promise<T>,
 ): Promise<T> {
   const reads = transport.local ?? {
-    open: async () => openValueOf(await transport.read({ secretKey })),
+    open: async (_, canary) => openValueOf(await transport.read({ secretKey, ...(canary && { canary }) })),
     openActive: async () => (await transport.readActive({ secretKey })).map(openValueOf),
   };
   const opened: OpenValue[] = [];
@@ -45,10 +46,19 @@ export async function withActiveValue<T>(
   };
 
   try {
-    const first = await reads.open(secretKey);
+    const first = await reads.open(secretKey, true);
     opened.push(first);
     let outcome = await call(first);
     if ("result" in outcome) return outcome.result;
+    if (first.stage === "pending") {
+      // What a rotation tries is refused: the current value is at hand, also where nothing else can be asked.
+      const current = await reads.open(secretKey, false).catch(() => undefined);
+      if (current !== undefined) {
+        opened.push(current);
+        outcome = await call(current);
+        if ("result" in outcome) return outcome.result;
+      }
+    }
     // Where no more can be had, the provider's refusal is what there is to say.
     const active = await reads.openActive(secretKey).catch(() => []);
     opened.push(...active);

@@ -126,6 +126,8 @@ export interface CompanySecrets<C extends Catalog> {
 export interface OpenValue {
   readonly version: number;
   readonly bytes: Uint8Array;
+  /** Given where it is not the current version: a rotation tries its next value. */
+  readonly stage?: "pending" | undefined;
 }
 
 /** The same before the catalogue's types: the operations as functions, which travel over HTTP or stay in process. */
@@ -138,8 +140,8 @@ export interface SecretTransport extends CallsOf<VaultOperations> {
 export interface LocalReads {
   /** As `read`, from the cache alone. @returns undefined where the cache has no answer, or the answer would be a denial */
   readCached(secretKey: string): string | undefined;
-  /** As `read`, in bytes. */
-  open(secretKey: string): Promise<OpenValue>;
+  /** As `read`, in bytes. @param canary as there */
+  open(secretKey: string, canary: boolean): Promise<OpenValue>;
   /** As `readActive`, in bytes. */
   openActive(secretKey: string): Promise<readonly OpenValue[]>;
 }

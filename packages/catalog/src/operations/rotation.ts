@@ -11,6 +11,7 @@ const defaultOverlapSeconds = 86_400;
 /** Why a run did not rotate, or a policy does not run by itself. */
 export const RotationReason = z.enum([
   "ABORTED",
+  "CANARY",
   "FELL_BACK",
   "LIMIT",
   "MISCONFIGURED",
@@ -30,6 +31,17 @@ export type RotationReason = z.infer<typeof RotationReason>;
 
 export const RotationTrigger = z.enum(["schedule", "asked", "compromise"]);
 
+/** With the new value begins a share of the uses before it is current, for some time. */
+export const RotationCanary = z.strictObject({
+  percent: wholeNumber(1, 50).describe(
+    "The share of the uses that begin with the new value before it is current: 10%",
+  ),
+  seconds: wholeNumber(10, 86_400)
+    .default(600)
+    .describe("For how long they do: 10m unless given, at most 1d"),
+});
+export type RotationCanary = Readonly<z.infer<typeof RotationCanary>>;
+
 /** What a run waits for, or does. */
 const Phase = z.enum([
   "prepare",
@@ -37,6 +49,7 @@ const Phase = z.enum([
   "create",
   "lead",
   "test",
+  "canary",
   "promote",
   "watch",
   "retire",
@@ -113,6 +126,7 @@ const RotationPolicyDescription = z.object({
   settings: z.string(),
   schedule: RotationSchedule.optional(),
   overlapSeconds: z.int(),
+  canary: RotationCanary.optional(),
   manager: z.string().optional(),
   state: RotationPolicyState,
   reason: RotationReason.optional(),
@@ -177,6 +191,8 @@ export const rotationOperations = {
       overlapSeconds: wholeNumber(0, maxGraceSeconds)
         .default(defaultOverlapSeconds)
         .describe("For how long the replaced value is accepted: 24h, at most 30d"),
+      /** Left out: the new value is current once it is accepted. */
+      canary: RotationCanary.optional(),
       manager: secretKey
         .optional()
         .describe("The secret with whose rights the provider is asked, of the same company"),

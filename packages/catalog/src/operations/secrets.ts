@@ -80,7 +80,12 @@ const RemovedSecret = z.object({
 });
 export type RemovedSecret = Readonly<z.infer<typeof RemovedSecret>>;
 
-const ReadValue = z.object({ value: z.string(), version });
+const ReadValue = z.object({
+  value: z.string(),
+  version,
+  /** Given where it is not the current version: a rotation tries its next value. */
+  stage: z.literal("pending").optional(),
+});
 export type ReadValue = Readonly<z.infer<typeof ReadValue>>;
 
 /** What goes with a value that is written. */
@@ -127,7 +132,14 @@ export const secretOperations = {
     kind: "mutation",
     verb: "use",
     action: "secret.read",
-    input: { secretKey },
+    input: {
+      secretKey,
+      /**
+       * The caller tries the current version where its provider refuses this one, and reports it, so that the answer may be what a
+       * rotation tries with a share of the uses.
+       */
+      canary: z.boolean().optional(),
+    },
     output: ReadValue,
   }),
 

@@ -26,6 +26,8 @@ export const rotationPolicies = pgTable(
     schedule: jsonb("schedule"),
     /** For how long the replaced value is accepted beside the new one. */
     overlapSeconds: integer("overlap_seconds").notNull(),
+    /** The share of the uses that gets the new value first, and for how long; null for none. */
+    canary: jsonb("canary").$type<{ readonly percent: number; readonly seconds: number }>(),
     /** The secret of the same company with whose rights the driver acts. */
     managerKey: text("manager_key"),
     state: text("state", { enum: ["active", "paused", "stuck"] })

@@ -25,6 +25,17 @@ export interface GraceWindow {
   readonly until: string;
 }
 
+/** The pending version that a share of the uses gets in place of the current one. */
+export interface Canary {
+  readonly version: number;
+  /** The current version that it is tried beside: under another one it counts no more. */
+  readonly beside: number;
+  /** The share of the uses, in percent. */
+  readonly percent: number;
+  /** When it ends: ISO 8601 in UTC, to the millisecond. */
+  readonly until: string;
+}
+
 /**
  * The head of a secret: permanent (a tombstone is a state of it), and the only place of the current version's
  * sealed value. `last_version` 0 is a tombstone of a secret that this database never held.
@@ -41,6 +52,7 @@ export const companySecrets = pgTable(
     pendingVersion: integer("pending_version"),
     /** Previous versions that are still active, the latest first. The next change drops those that have ended. */
     graceWindows: jsonb("grace_windows").$type<readonly GraceWindow[]>().notNull().default([]),
+    canary: jsonb("canary").$type<Canary>(),
     lastVersion: integer("last_version").notNull(),
     origin: text("origin", { enum: ["written", "infisical", "legacy"] }).notNull(),
     /** Copied from the current version, so that reading its value needs no second row. */
@@ -86,6 +98,7 @@ export const companySecrets = pgTable(
       "company_secrets_grace_windows_check",
       sql`case jsonb_typeof(${t.graceWindows}) when 'array' then jsonb_array_length(${t.graceWindows}) <= ${sql.raw(String(maxGraceWindows))} else false end`,
     ),
+    check("company_secrets_canary_check", sql`jsonb_typeof(${t.canary}) = 'object'`),
     check(
       "company_secrets_live_check",
       sql`${t.deletedAt} is not null or ${t.pendingVersion} is not null or ${t.secretValueEncrypted} is not null`,

@@ -19,10 +19,10 @@ interface Beginning {
 }
 
 function newRun({ policy, caller, urgent, trigger }: Beginning): NewRun<RotationInput, RotationFacts> {
-  const { companyId, secretKey, driver, settings, managerKey, overlapSeconds } = policy;
+  const { companyId, secretKey, driver, settings, managerKey, overlapSeconds, canary } = policy;
   return {
     subject: secretSubject(companyId, secretKey),
-    input: { companyId, secretKey, driver, settings, managerKey, overlapSeconds, urgent, trigger },
+    input: { companyId, secretKey, driver, settings, managerKey, overlapSeconds, canary, urgent, trigger },
     facts: firstFacts,
     caller,
   };
@@ -104,8 +104,8 @@ export async function startDueRotations(
 }
 
 /**
- * Continues the runs that watch a value which its provider has refused where it was used, so that they fall back while the one
- * before is active.
+ * Continues the runs whose value was refused where it was used: those that watch it, so that they fall back while the one before is
+ * active, and those that try it with a share of the uses. These go on, too, where another version is current or pending by now.
  *
  * @returns how many
  */
@@ -116,10 +116,14 @@ export async function wakeRefused(
   return acrossCompanies(async (statements) => {
     const woken = await statements.execute<{ id: string }>(sql`
       update runs r set not_before = null, updated_at = now()
-      where r.kind = ${rotation.kind} and r.state = 'running' and r.phase = 'watch' and r.not_before > now() and exists (
+      where r.kind = ${rotation.kind} and r.state = 'running' and r.not_before > now() and (r.phase = 'watch' and exists (
         select from company_secret_versions v where v.company_id = r.company_id and v.secret_key = r.input->>'secretKey'
           and v.version = (r.facts->>'pendingVersion')::integer and v.check_result = 'rejected'
           and v.checked_at > to_timestamp((r.facts->>'promotedAt')::float8 / 1000) and v.checked_at > r.updated_at)
+        or r.phase = 'canary' and exists (
+        select from company_secrets h where h.company_id = r.company_id and h.secret_key = r.input->>'secretKey' and h.updated_at > r.updated_at
+          and (h.canary is null or h.current_version is distinct from (r.facts->>'currentVersion')::integer
+            or h.pending_version is distinct from (r.facts->>'pendingVersion')::integer)))
       returning r.id`);
     for (const { id } of woken) await rotation.enqueue(statements, { id });
     return woken.length;

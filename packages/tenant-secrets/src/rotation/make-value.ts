@@ -7,7 +7,7 @@ import { type AskDriver, driverOf, type DriverParts } from "./driver-call.ts";
 import type { ExchangeDriver, MakingDriver, ProviderDriver, RotationDriver } from "./drivers/driver.ts";
 import { DriverError } from "./drivers/driver-error.ts";
 import { attemptOf, markerOf } from "./drivers/marker.ts";
-import { again, attempt, backOff, enter, giveUp, lasted } from "./next.ts";
+import { again, attempt, enter, giveUp, lasted } from "./next.ts";
 import { Cursor, type RotationStep, secondMs } from "./rotation-state.ts";
 import { type SecretInRun, secretInRun, type SecretParts } from "./secret-in-run.ts";
 
@@ -20,9 +20,6 @@ export interface RunParts extends SecretParts, DriverParts {
  * person instead of another attempt.
  */
 const mostBeforeRefusal = 3;
-/** A new credential is accepted so often, so far apart, before it counts as good. */
-const acceptedTwice = 2;
-const betweenTestsMs = 5 * secondMs;
 
 /** What is checked before anything is asked of the provider, and the intent. */
 export async function prepare(parts: RunParts, step: RotationStep): Promise<Entered> {
@@ -225,44 +222,6 @@ export async function lead(parts: RunParts, step: RotationStep): Promise<Entered
   return step.facts.phaseSince === null || passed < leadMs
     ? again(step, leadMs - passed)
     : enter(step, "test");
-}
-
-/** The provider accepts the new value, twice, before it becomes the current one. */
-export async function testValue(parts: RunParts, step: RotationStep): Promise<Entered> {
-  return attempt(step, async () => {
-    const secret = await openSecret(parts, step);
-    if (secret === undefined) return giveUp(step, "STORE");
-    const driver = driverOf(parts.drivers, step.input.driver);
-    const { pendingVersion, accepted, unanswered } = step.facts;
-    const value = pendingVersion === null ? undefined : await secret.openOther(pendingVersion);
-    if (value === undefined) return giveUp(step, "OVERTAKEN");
-    let result;
-    try {
-      result = await parts.ask(step, secret, (_, call) => driver.test(call, value));
-    } finally {
-      value.wipe();
-    }
-    if (result === "accepted") {
-      // Where no provider is asked, once is as good as twice.
-      const enough = driver.manager === "none" && driver.creates !== "person" ? 1 : acceptedTwice;
-      if (accepted + 1 >= enough) return enter(step, "promote");
-      return again(step, betweenTestsMs, { accepted: accepted + 1 });
-    }
-    if (result === "unknown") {
-      // A person's credential of a provider that cannot be asked is taken as it is.
-      if (driver.creates === "person" && !isChecked(parts, step)) return enter(step, "promote");
-      const afterMs = backOff(unanswered);
-      if (afterMs === undefined) return giveUp(step, "UNAVAILABLE");
-      return again(step, afterMs, { unanswered: unanswered + 1 });
-    }
-    const settled = (await lasted(parts.database, step)) >= driver.settleSeconds * secondMs;
-    if (settled) return giveUp(step, "NOT_ACCEPTED");
-    return again(step, Math.min(betweenTestsMs, driver.settleSeconds * secondMs), { accepted: 0 });
-  });
-}
-
-function isChecked({ catalog }: Pick<RunParts, "catalog">, { input }: RotationStep): boolean {
-  return catalog.find(input.secretKey)?.check !== undefined;
 }
 
 /** @throws {DriverError} rejected-value for a value that the catalogue does not take */

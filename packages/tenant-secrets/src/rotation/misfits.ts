@@ -30,7 +30,7 @@ export async function refuseMisfits(
   const caller = { ...systemCaller("rotation", { verbs: ["use"], secretKeys }), requestId };
   const opened: Plaintext[] = [];
   const open = async (key: string): Promise<Plaintext> => {
-    const { bytes } = await parts.vault.open({ company: scope.company, caller }, key);
+    const { bytes } = await parts.vault.open({ company: scope.company, caller }, { secretKey: key });
     const plaintext = new Plaintext(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     opened.push(plaintext);
     return plaintext;

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Database, Statements } from "@repo/db";
-import type { RotationReason } from "@repo/catalog";
+import { type RotationReason, TenantSecretsError } from "@repo/catalog";
 import type { Entered } from "../runs/definition.ts";
 import { DriverError, type DriverFailure } from "./drivers/driver-error.ts";
 import { hourMs, minuteMs, type Phase, type RotationFacts, type RotationStep } from "./rotation-state.ts";
@@ -36,6 +36,11 @@ export function again(
 
 export function giveUp(step: RotationStep, reason: RotationReason): Promise<Entered> {
   return enter(step, "give-up", { reason, outcome: "failed" });
+}
+
+/** Another version is current or pending by now than the run expects. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof TenantSecretsError && error.code === "CONFLICT";
 }
 
 /** Milliseconds since 1970 by the database's clock. */

@@ -109,6 +109,7 @@ export function createPolicies(parts: PolicyParts): Policies {
             settings,
             schedule: asked.schedule ?? (driver.creates === "exchange" ? beforeTokensEnd(current) : null),
             overlapSeconds: asked.overlapSeconds,
+            canary: asked.canary ?? null,
             managerKey: manager,
             actorKind: caller.actor.kind,
             actorId: caller.actor.id,

@@ -32,6 +32,7 @@ export async function checkPolicy(
 ): Promise<CheckedPolicy> {
   const { driver, settings } = chosenDriver(parts, secretKey, asked);
   if (company.secretStore === "infisical") throw onInfisical();
+  if (asked.canary !== undefined && driver.overlap !== "both-valid") throw noCanary(driver);
   const manager = await managerOf(statements, { driver, company, secretKey, asked: asked.manager });
   if (asked.schedule !== undefined) {
     const leastSeconds = parts.leastSeconds ?? driver.leastSeconds;
@@ -101,6 +102,14 @@ async function managerOf(
   if ((await findCurrentVersion(statements, { companyId: company.id, secretKey: asked })) === undefined)
     throw refuse("The manager is a secret of the same company that has a value.");
   return asked;
+}
+
+function noCanary({ name }: RotationDriver): TenantSecretsError {
+  return new TenantSecretsError(
+    "INVALID_INPUT",
+    `With the driver ${name} the new value ends the old one, so that the uses cannot be shared between them: leave the canary out.`,
+    { fields: ["canary"] },
+  );
 }
 
 export function onInfisical(): TenantSecretsError {

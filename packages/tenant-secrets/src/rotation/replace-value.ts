@@ -5,7 +5,7 @@ import { driverOf } from "./driver-call.ts";
 import { DriverError } from "./drivers/driver-error.ts";
 import { finish } from "./ending.ts";
 import { openSecret, type RunParts } from "./make-value.ts";
-import { again, enter, giveUp, nowIn } from "./next.ts";
+import { again, enter, giveUp, isConflict, nowIn } from "./next.ts";
 import { minuteMs, type RotationStep, secondMs } from "./rotation-state.ts";
 import type { SecretInRun } from "./secret-in-run.ts";
 
@@ -102,8 +102,4 @@ async function goBack(step: RotationStep, secret: SecretInRun): Promise<Entered>
 
 function fellBack(step: RotationStep): Promise<Entered> {
   return enter(step, "retire", { outcome: "fell-back", reason: "FELL_BACK" });
-}
-
-function isConflict(error: unknown): boolean {
-  return error instanceof TenantSecretsError && error.code === "CONFLICT";
 }

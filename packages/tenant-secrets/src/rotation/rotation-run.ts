@@ -2,11 +2,13 @@ import { TenantSecretsError } from "@repo/catalog";
 import type { Entered } from "../runs/definition.ts";
 import { defineRun, type Run } from "../runs/run.ts";
 import { askPerson } from "./asking.ts";
+import { canary } from "./canary.ts";
 import { createAskDriver, type DriverParts } from "./driver-call.ts";
-import { create, lead, prepare, type RunParts, testValue } from "./make-value.ts";
+import { create, lead, prepare, type RunParts } from "./make-value.ts";
 import { promote, watch } from "./replace-value.ts";
 import { again } from "./next.ts";
 import { confirm, giveUpRun, retire } from "./retirement.ts";
+import { testValue } from "./test-value.ts";
 import { hourMs, type Phase, RotationFacts, RotationInput, type RotationStep } from "./rotation-state.ts";
 import { rotationCaller, type SecretParts } from "./secret-in-run.ts";
 
@@ -44,6 +46,7 @@ export function defineRotation(given: SecretParts & DriverParts): RotationRun {
       create: phase(create),
       lead: phase(lead),
       test: phase(testValue),
+      canary: phase(canary),
       promote: phase(promote),
       watch: phase(watch),
       retire: phase(retire),

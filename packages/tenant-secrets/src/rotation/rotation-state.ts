@@ -1,4 +1,4 @@
-import { RotationOutcome, RotationReason, RotationTrigger } from "@repo/catalog";
+import { RotationCanary, RotationOutcome, RotationReason, RotationTrigger } from "@repo/catalog";
 import { z } from "zod";
 import type { RunStep } from "../runs/definition.ts";
 
@@ -10,10 +10,16 @@ export const RotationInput = z.strictObject({
   settings: z.unknown(),
   managerKey: z.string().nullable(),
   overlapSeconds: z.int(),
+  canary: RotationCanary.nullable(),
   urgent: z.boolean(),
   trigger: RotationTrigger,
 });
 export type RotationInput = z.infer<typeof RotationInput>;
+
+/** Whether a share of the uses begins with the new value. An urgent rotation does not wait for that. */
+export function hasCanary({ canary, urgent }: Pick<RotationInput, "canary" | "urgent">): boolean {
+  return canary !== null && !urgent;
+}
 
 const Version = z.int().nullable();
 
@@ -65,6 +71,7 @@ export type Phase =
   | "create"
   | "lead"
   | "test"
+  | "canary"
   | "promote"
   | "watch"
   | "retire"

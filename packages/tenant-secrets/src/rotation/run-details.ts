@@ -3,7 +3,7 @@ import { tables, type Statements } from "@repo/db";
 import type { RotationRunDetails } from "@repo/catalog";
 import type { RunRow } from "../runs/lease.ts";
 import type { RotationDriver, RotationDrivers } from "./drivers/driver.ts";
-import { type Phase, RotationInput } from "./rotation-state.ts";
+import { hasCanary, type Phase, RotationInput } from "./rotation-state.ts";
 import { describeRotation } from "./run-words.ts";
 
 const { rotationCredentials } = tables;
@@ -14,7 +14,8 @@ export async function describeInDetail(
   row: RunRow,
   drivers: RotationDrivers,
 ): Promise<RotationRunDetails> {
-  const { driver: name, urgent } = RotationInput.parse(row.input);
+  const input = RotationInput.parse(row.input);
+  const { driver: name } = input;
   const driver = Object.hasOwn(drivers, name) ? drivers[name] : undefined;
   const credentials = await statements
     .select()
@@ -23,7 +24,7 @@ export async function describeInDetail(
     .orderBy(asc(rotationCredentials.createdAt), asc(rotationCredentials.marker));
   return {
     ...describeRotation(row, drivers),
-    phases: driver === undefined ? [] : phasesOf(driver, urgent),
+    phases: driver === undefined ? [] : phasesOf(driver, input),
     credentials: credentials.map(({ marker, ref, state, version, createdAt }) => ({
       marker,
       ...(ref !== null && { ref }),
@@ -34,13 +35,17 @@ export async function describeInDetail(
   };
 }
 
-function phasesOf(driver: RotationDriver, urgent: boolean): readonly Phase[] {
+function phasesOf(
+  driver: RotationDriver,
+  { urgent, canary }: Pick<RotationInput, "urgent" | "canary">,
+): readonly Phase[] {
+  const tested = hasCanary({ urgent, canary }) ? (["test", "canary"] as const) : (["test"] as const);
   const watched = urgent ? ([] as const) : (["watch"] as const);
   switch (driver.creates) {
     case "exchange":
       return ["prepare", "create"];
     case "person":
-      return ["prepare", "ask", "test", "promote", ...watched, "ask-retire"];
+      return ["prepare", "ask", ...tested, "promote", ...watched, "ask-retire"];
     case "us":
     case "provider": {
       const leads = driver.creates === "us" && (driver.leadSeconds ?? 0) > 0 && !urgent;
@@ -49,7 +54,7 @@ function phasesOf(driver: RotationDriver, urgent: boolean): readonly Phase[] {
         "prepare",
         "create",
         ...(leads ? (["lead"] as const) : []),
-        "test",
+        ...tested,
         "promote",
         ...watched,
         ...ends,

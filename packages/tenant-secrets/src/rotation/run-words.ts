@@ -35,7 +35,7 @@ export function describeRotation(row: RunRow, drivers: RotationDrivers): Rotatio
   };
 }
 
-const beforePromotion: ReadonlySet<string> = new Set(["prepare", "ask", "create", "lead", "test"]);
+const beforePromotion: ReadonlySet<string> = new Set(["prepare", "ask", "create", "lead", "test", "canary"]);
 
 /** What a person can ask of a run. */
 export function allowedOf({ phase, finishedAt }: RunRow): RotationRunDescription["allows"] {

@@ -5,14 +5,17 @@ import {
   systemCaller,
   type Caller,
   type Catalog,
+  type RotationCanary,
   TenantSecretsError,
 } from "@repo/catalog";
+import type { Canary } from "@repo/db";
 import { Plaintext } from "@repo/envelope";
 import type { Company, CompanyScope } from "../companies/companies.ts";
 import type { CompanyRows } from "../companies/company-rows.ts";
 import { companyById } from "../migration/company-by-id.ts";
 import type { Position } from "../runs/lease.ts";
 import type { DatabaseStore } from "../stores/database/port.ts";
+import { beginCanary } from "../stores/database/canary.ts";
 import { openOtherVersion } from "../stores/database/earlier-version.ts";
 import type { GrowingParts } from "../stores/database/quotas.ts";
 import { createStages } from "../stores/database/stages.ts";
@@ -42,6 +45,8 @@ export interface SecretInRun {
     | {
         readonly currentVersion: number;
         readonly pendingVersion: number | null;
+        /** Null where no share of the uses begins with the pending value, or one was refused. */
+        readonly canary: Canary | null;
       }
     | undefined
   >;
@@ -59,6 +64,8 @@ export interface SecretInRun {
   stage(made: NewValue, at: Position): Promise<number>;
   /** Stores the next value as the current version. @throws {TenantSecretsError} as `stage` */
   write(made: NewValue, at: Position): Promise<number>;
+  /** Lets a share of the uses begin with the pending value. @throws {TenantSecretsError} CONFLICT */
+  beginCanary(versions: Replacement, canary: RotationCanary, at: Position): Promise<void>;
   /** @throws {TenantSecretsError} CONFLICT */
   promote(versions: Replacement, graceSeconds: number): Promise<void>;
   /** @throws {TenantSecretsError} CONFLICT */
@@ -106,7 +113,7 @@ export async function secretInRun(parts: SecretParts, step: RotationStep): Promi
     };
   };
   const open = async (key: string) => {
-    const { bytes, version } = await parts.vault.open(scope, key);
+    const { bytes, version } = await parts.vault.open(scope, { secretKey: key });
     return { plaintext: new Plaintext(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)), version };
   };
 
@@ -115,8 +122,8 @@ export async function secretInRun(parts: SecretParts, step: RotationStep): Promi
     head: async () => {
       const found = await parts.databaseStore.findHead(company, secretKey);
       if (found.state !== "present") return undefined;
-      const { currentVersion, pendingVersion } = found.secret;
-      return currentVersion === null ? undefined : { currentVersion, pendingVersion };
+      const { currentVersion, pendingVersion, canary } = found.secret;
+      return currentVersion === null ? undefined : { currentVersion, pendingVersion, canary };
     },
     openCurrent: () =>
       open(secretKey).catch((error: unknown) => {
@@ -127,6 +134,8 @@ export async function secretInRun(parts: SecretParts, step: RotationStep): Promi
     openOther: (version) => openOther(parts, scope, { secretKey, version }),
     stage: async (made, at) => (await createWrites(fenced(at)).versions.stage(scope, writeOf(made))).version,
     write: async (made, at) => (await createWrites(fenced(at)).write(scope, writeOf(made))).version,
+    beginCanary: (versions, canary, at) =>
+      beginCanary(fenced(at), scope, { secretKey, ...versions, ...canary }),
     promote: async ({ currentVersion: expectedVersion, pendingVersion }, graceSeconds) => {
       await createStages(fenced()).promote(scope, {
         secretKey,

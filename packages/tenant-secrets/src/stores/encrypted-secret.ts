@@ -18,10 +18,34 @@ export interface EncryptedSecret {
   readonly ttlMs?: number;
   /** When it expires, in milliseconds of Unix time. It is served all the same. */
   readonly expiresAtMs?: number | undefined;
+  /** What a share of the uses gets in its place, while a rotation tries its next value. */
+  readonly canary?: Canary | undefined;
   /** @returns a new plaintext at each call; the caller wipes it @throws {TenantSecretsError} INTEGRITY_FAILURE */
   decrypt(): Plaintext;
   /** As `decrypt`, as text. Its bytes are wiped. */
   decryptText(): string;
+}
+
+/** The pending version beside a current one. */
+export interface Canary {
+  readonly encrypted: EncryptedSecret;
+  /** The share of the uses, 0 to 1. */
+  readonly share: number;
+  /** When it ends, by `performance.now()`. */
+  readonly until: number;
+}
+
+/** A current version with what is tried beside it. Both are cached as one. */
+export function withCanary(encrypted: EncryptedSecret, canary: Canary): EncryptedSecret {
+  return { ...encrypted, canary, sizeBytes: encrypted.sizeBytes + canary.encrypted.sizeBytes };
+}
+
+/** What one use of a secret begins with. @param now by `performance.now()` */
+export function drawn(encrypted: EncryptedSecret, now: number): EncryptedSecret {
+  const { canary } = encrypted;
+  return canary !== undefined && now < canary.until && Math.random() < canary.share
+    ? canary.encrypted
+    : encrypted;
 }
 
 /** Objects, buffers' headers and a place in a map, as a heap snapshot shows them. */

@@ -200,7 +200,7 @@ export async function createFixture(
     remacHeads: async (sql = superuser) => {
       const heads = await sql<(HeadState & { readonly mac: Buffer })[]>`
         select company_id as "companyId", secret_key as "secretKey", current_version as "currentVersion",
-          pending_version as "pendingVersion", last_version as "lastVersion", origin, grace_windows as "graceWindows",
+          pending_version as "pendingVersion", last_version as "lastVersion", origin, grace_windows as "graceWindows", canary,
           (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs", deleted_at is not null as removed,
           (extract(epoch from recover_until) * 1000)::float8 as "recoverUntilMs", purged_at is not null as purged, mac
         from company_secrets`;

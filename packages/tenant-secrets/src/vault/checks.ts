@@ -18,6 +18,7 @@ import { findActive, supported } from "../stores/capabilities.ts";
 import { decryptSecret } from "../stores/decrypt.ts";
 import { checkInput, type Authorize, type VaultHandlers, type VaultParts } from "./authorize.ts";
 import { denyReasonOf } from "./reads.ts";
+import { cacheKeyOf } from "./secret-cache.ts";
 
 /** Asks providers whether they accept the stored credentials, and stores the result with the version. */
 export interface SecretChecks extends Pick<VaultHandlers, "write" | "reportOutcome"> {
@@ -62,7 +63,7 @@ export function createSecretChecks(
   authorize: Authorize,
   write: VaultHandlers["write"],
 ): SecretChecks {
-  const { database, catalog, companies, checks } = parts;
+  const { database, catalog, companies, checks, cache } = parts;
   const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
 
   const check: SecretChecks["check"] = (scope, { secretKey, version }, options) =>
@@ -103,7 +104,9 @@ export function createSecretChecks(
         // A rejected credential is reported at every call, and storing each report would lock the secret: one a minute is
         // enough.
         const name = `${scope.company.id} ${secretKey} ${version}`;
-        if (outcomes.get(name) === result) return;
+        // What a rotation tries is refused once, which ends its trial.
+        const tried = cache.current.peekIncludingStale(cacheKeyOf(scope.company, secretKey))?.canary;
+        if (outcomes.get(name) === result && tried === undefined) return;
         await supported(store, "checks").recordCheck(scope, input);
         outcomes.set(name, result);
       });

@@ -1,9 +1,11 @@
 import {
   type Caller,
+  type InputOf,
   notFound,
   type OpenValue,
   type ReadValue,
   TenantSecretsError,
+  type VaultOperations,
   vaultOperations,
 } from "@repo/catalog";
 import { covers, permits } from "../access/permissions.ts";
@@ -11,7 +13,7 @@ import type { Company, CompanyScope } from "../companies/companies.ts";
 import { checkBatch } from "../stores/batch.ts";
 import { findActive } from "../stores/capabilities.ts";
 import { decryptEach, decryptActive, decryptSecret } from "../stores/decrypt.ts";
-import type { EncryptedSecret } from "../stores/encrypted-secret.ts";
+import { drawn, type EncryptedSecret } from "../stores/encrypted-secret.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
 import { recordFailures, type Authorize, type VaultHandlers, type VaultParts } from "./authorize.ts";
 import { touchLastUsed, type ReadAudit } from "./read-audit.ts";
@@ -28,10 +30,12 @@ export interface Reads extends Pick<VaultHandlers, "read" | "readMany" | "readAc
    */
   readCached(scope: CompanyScope, secretKey: string, now: number): ReadValue | undefined;
   /** As `read`, in bytes, which the caller must zero. */
-  open(scope: CompanyScope, secretKey: string): Promise<OpenValue>;
+  open(scope: CompanyScope, input: Asked): Promise<OpenValue>;
   /** As `readActive`, in bytes, which the caller must zero. */
   openActive(scope: CompanyScope, secretKey: string): Promise<readonly OpenValue[]>;
 }
+
+type Asked = InputOf<VaultOperations["read"]>;
 
 export function createReads(
   { catalog, cache, onServed }: VaultParts,
@@ -103,15 +107,19 @@ export function createReads(
     }
   };
 
-  const readCurrent = async (scope: CompanyScope, secretKey: string): Promise<StoredSecret> => {
+  /** The current version; with `canary`, at times what a rotation tries in its place. */
+  const readOne = async (scope: CompanyScope, { secretKey, canary = false }: Asked): Promise<Served> => {
     let servedBy = scope.company;
-    const [current] = await readAudited(scope, secretKey, async (company, store) => {
+    let isTried = false;
+    const [found] = await readAudited(scope, secretKey, async (company, store) => {
       servedBy = company;
-      const encrypted = await find(company, store, secretKey);
+      const current = await find(company, store, secretKey);
+      const encrypted = canary && current !== undefined ? drawn(current, performance.now()) : current;
+      isTried = encrypted !== current;
       return [openOrInvalidate(cache, { company, secretKey }, () => decryptSecret(encrypted))];
     });
     onServed(servedBy, secretKey);
-    return current;
+    return { found, stage: isTried ? { stage: "pending" } : {} };
   };
 
   const takeActive = (scope: CompanyScope, secretKey: string) =>
@@ -123,8 +131,16 @@ export function createReads(
 
   return {
     readCached,
-    read: async (scope, { secretKey }) =>
-      readCached(scope, secretKey, performance.now()) ?? valueOf(await readCurrent(scope, secretKey)),
+    read: async (scope, input) => {
+      const { secretKey, canary = false } = input;
+      const isTried =
+        canary &&
+        cache.current.peekIncludingStale(cacheKeyOf(scope.company, secretKey))?.canary !== undefined;
+      const cached = isTried ? undefined : readCached(scope, secretKey, performance.now());
+      if (cached !== undefined) return cached;
+      const { found, stage } = await readOne(scope, input);
+      return { ...valueOf(found), ...stage };
+    },
 
     readMany: (resolved, { secretKeys }) =>
       authorize(readBy(resolved), async (scope, store, steps) => {
@@ -164,13 +180,21 @@ export function createReads(
       return active.map(valueOf);
     },
 
-    open: async (scope, secretKey) => openValueOf(await readCurrent(scope, secretKey)),
+    open: async (scope, input) => {
+      const { found, stage } = await readOne(scope, input);
+      return { ...openValueOf(found), ...stage };
+    },
 
     openActive: async (scope, secretKey) => {
       const active = await takeActive(scope, secretKey);
       return active.map(openValueOf);
     },
   };
+}
+
+interface Served {
+  readonly found: StoredSecret;
+  readonly stage: { readonly stage?: "pending" };
 }
 
 function readBy(scope: CompanyScope) {

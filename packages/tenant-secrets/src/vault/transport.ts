@@ -32,7 +32,8 @@ export function vaultTransport(
         const scope = companies.resolveCached(caller, subdomain, now);
         return scope && vault.readCached(scope, secretKey, now)?.value;
       },
-      open: async (secretKey) => vault.open(await resolve("read", { secretKey }), secretKey),
+      open: async (secretKey, canary) =>
+        vault.open(await resolve("read", { secretKey }), { secretKey, canary }),
       openActive: async (secretKey) =>
         vault.openActive(await resolve("readActive", { secretKey }), secretKey),
     },

@@ -2,6 +2,7 @@ import { and, eq, isNull, sql, type SQL } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { notFound } from "@repo/catalog";
 import { createChangeSecret } from "./change-secret.ts";
+import { triedIn } from "./canary.ts";
 import type { StorePart } from "./port.ts";
 import { inCompany, type DatabaseParts } from "./transaction.ts";
 import { changeHead, activeHead, lockHead, ofVersion } from "./secret-head.ts";
@@ -35,7 +36,10 @@ export function createAnnotations(parts: DatabaseParts): StorePart<"checks", "se
     checks: {
       recordCheck: ({ company, caller }, { secretKey, version, result }) =>
         inCompany(parts, { company }, async (statements) => {
-          activeHead(await lockHead(statements, company.id, secretKey));
+          const head = activeHead(await lockHead(statements, company.id, secretKey));
+          // One refusal ends it, in all processes: the run that began it decides what that means.
+          if (result === "rejected" && triedIn(head)?.version === version)
+            await changeHead(statements, head, { canary: null });
           const isThere = isNull(companySecretVersions.destroyedAt);
           const [updated] = await statements
             .update(companySecretVersions)

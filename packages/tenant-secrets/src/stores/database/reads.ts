@@ -6,7 +6,8 @@ import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import type { Lookup, FoundSecret, StorePart } from "./port.ts";
 import { HeadChanged, type DatabaseParts } from "./transaction.ts";
 import { gracePlace, graceUntil, isPrevious } from "./grace-windows.ts";
-import { encryptedSecret, type EncryptedSecret } from "../encrypted-secret.ts";
+import { encryptedSecret, type EncryptedSecret, withCanary } from "../encrypted-secret.ts";
+import { findTried } from "./canary.ts";
 import { ofSecret, sameSecret } from "./secret-head.ts";
 import type { ActiveVersion } from "../store.ts";
 
@@ -58,12 +59,31 @@ export function createReading({
     return { ...encryptedSecret(key.valueKey, place, encrypted), expiresAtMs: expiresAtMs ?? undefined };
   };
 
+  /** With what a share of the uses gets in its place. */
+  const beside = async (
+    company: Company,
+    head: SecretHeadRow,
+    current: EncryptedSecret,
+  ): Promise<EncryptedSecret> => {
+    const askedAt = performance.now();
+    const tried = await findTried(database, company, head);
+    if (tried === undefined || head.canary === null) return current;
+    const { version, percent } = head.canary;
+    const encrypted = await take(company, { ...head, ...tried, version });
+    return withCanary(current, { encrypted, share: percent / 100, until: askedAt + tried.leftMs });
+  };
+
   const lookup = (company: Company, secretKey: string): Promise<Lookup<FoundSecret>> =>
     withCurrentKeys(async () => {
       const found = await findHead(company, secretKey);
       if (found.state !== "present") return found;
       const { currentVersion: version, origin, ...head } = found.secret;
-      return { state: "present", secret: { origin, encrypted: await take(company, { ...head, version }) } };
+      const encrypted = await take(company, { ...head, version });
+      if (found.secret.canary === null) return { state: "present", secret: { origin, encrypted } };
+      return {
+        state: "present",
+        secret: { origin, encrypted: await beside(company, found.secret, encrypted) },
+      };
     });
 
   return {

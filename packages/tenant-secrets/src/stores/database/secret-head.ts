@@ -175,6 +175,7 @@ export const neverHere: Omit<HeadState, "companyId" | "secretKey"> = {
   recoverUntilMs: null,
   purged: false,
   graceWindows: null,
+  canary: null,
 };
 
 /** @throws {TenantSecretsError} NOT_FOUND where the secret is not there, or was removed */

@@ -47,6 +47,7 @@ export function createStages(
           companyKeyVersion: row.companyKeyVersion,
           currentVersion: version,
           pendingVersion: null,
+          canary: null,
           expiresAt: row.expiresAt,
           origin: "written",
         });
@@ -63,7 +64,7 @@ export function createStages(
         const head = activeHead(locked?.head);
         const version = pendingVersion(head, pending);
         await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head, version));
-        await changeHead(statements, head, { pendingVersion: null });
+        await changeHead(statements, head, { pendingVersion: null, canary: null });
         return { version };
       });
       return versionOf(changed);
