@@ -38,7 +38,7 @@ test("a secret is rotated now, which is followed to its end, shown and listed", 
     /^CUSTOM_SIGNING_SECRET of acmecorp is rotated by the driver generated\. It is due/,
   );
 
-  const waiting = run("now", key, "--urgent", "--wait");
+  const waiting = run("now", key, "--urgent", "--purpose", "incident", "--wait");
   await drive(await vi.waitFor(unfinished, 10_000));
   const { stdout, stderr } = await waiting;
   expect(stdout).toMatch(/^[\w-]{36}\n$/);
@@ -118,7 +118,10 @@ test("all that an emergency rotation lists is rotated at once, and what has no p
   ] as const)
     expect(await refused(...all, ...more)).toMatchObject({ exitCode: 2, message });
   expect(await refused("now")).toMatchObject({ exitCode: 2 });
-  expect(await refused("now", key, "--purpose", "incident")).toMatchObject({ exitCode: 2 });
+  expect(await refused("now", key, "--urgent")).toMatchObject({
+    exitCode: 2,
+    message: "--urgent needs a --purpose.",
+  });
 
   await run(...policy);
   await valueOf().set("CUSTOM_UNROTATED", "fake");

@@ -5,6 +5,7 @@ import { Button } from "../ui/button.tsx";
 import { Checkbox } from "../ui/choices.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { ErrorNotice, Notice } from "../ui/notice.tsx";
+import { type Purpose, PurposeField } from "./purpose-field.tsx";
 import { useRotationChange } from "./rotation-change.ts";
 import { durationInWords } from "./rotation-schedule.ts";
 import type { RotationPolicy } from "./rotation-words.ts";
@@ -21,8 +22,10 @@ export function RotateDialog({ company, policy, onClose }: RotateDialogProps): R
   const client = useTRPCClient();
   const navigate = useNavigate();
   const [isUrgent, setUrgent] = useState(false);
+  const [purpose, setPurpose] = useState<Purpose>();
   const rotate = useRotationChange(
-    (urgent: boolean) => client.rotation.rotate.mutate({ company, secretKey, urgent }),
+    (why: { readonly urgent: boolean; readonly purpose?: Purpose | undefined }) =>
+      client.rotation.rotate.mutate({ company, secretKey, ...why }),
     {
       onDone: ({ run }) => {
         onClose();
@@ -41,7 +44,7 @@ export function RotateDialog({ company, policy, onClose }: RotateDialogProps): R
         className="grid gap-4"
         onSubmit={(event) => {
           event.preventDefault();
-          rotate.run(isUrgent);
+          rotate.run(isUrgent ? { urgent: true, purpose } : { urgent: false });
         }}
       >
         <Checkbox
@@ -50,6 +53,7 @@ export function RotateDialog({ company, policy, onClose }: RotateDialogProps): R
           checked={isUrgent}
           onChange={setUrgent}
         />
+        {isUrgent && <PurposeField purpose={purpose} onChoose={setPurpose} />}
         {isUrgent && (
           <Notice kind="warn" title="The old credential ends as soon as the new one is current">
             Programs that hold the old value fail until they read the secret again, and there is nothing to
@@ -59,7 +63,12 @@ export function RotateDialog({ company, policy, onClose }: RotateDialogProps): R
         {rotate.error !== null && <ErrorNotice error={rotate.error} />}
         <div className="flex flex-wrap justify-end gap-2">
           <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" busy={rotate.isBusy}>
+          <Button
+            kind="primary"
+            type="submit"
+            disabled={isUrgent && purpose === undefined}
+            busy={rotate.isBusy}
+          >
             {isUrgent ? "Rotate urgently" : "Rotate now"}
           </Button>
         </div>

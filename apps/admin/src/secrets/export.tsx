@@ -3,27 +3,19 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import type { ApiInputs } from "@repo/tenant-secrets/client";
 import { useTRPCClient } from "../api.ts";
 import { ConfirmationDeclined, useConfirmation } from "../frame/confirmation.tsx";
+import { type Purpose, PurposeField } from "../frame/purpose-field.tsx";
 import { Button } from "../ui/button.tsx";
 import { RadioGroup } from "../ui/choices.tsx";
 import { Dialog } from "../ui/dialog.tsx";
-import { Select } from "../ui/field.tsx";
 import { ErrorNotice, Notice } from "../ui/notice.tsx";
 import { download } from "../ui/download.ts";
 
 type Format = ApiInputs["secrets"]["export"]["format"];
-type Purpose = ApiInputs["secrets"]["export"]["purpose"];
 
 interface Exported {
   readonly secretKeys: readonly string[];
   readonly leftOut: readonly { readonly secretKey: string; readonly reason: keyof typeof reasons }[];
 }
-
-const purposes: Readonly<Record<Purpose, string>> = {
-  "set-up": "Set-up",
-  debugging: "Debugging",
-  incident: "Incident",
-  "hand-over": "Hand-over",
-};
 
 const reasons = {
   "write-only": "is never shown to a person",
@@ -55,7 +47,7 @@ function Export({ company, onClose }: Pick<ExportDialogProps, "company" | "onClo
   const client = useTRPCClient();
   const withConfirmation = useConfirmation();
   const [format, setFormat] = useState<Format>("env");
-  const [purpose, setPurpose] = useState<Purpose | "">("");
+  const [purpose, setPurpose] = useState<Purpose>();
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>();
   const [exported, setExported] = useState<Exported>();
@@ -87,7 +79,7 @@ function Export({ company, onClose }: Pick<ExportDialogProps, "company" | "onClo
       className="grid gap-4"
       onSubmit={(event) => {
         event.preventDefault();
-        if (purpose !== "") void start(purpose);
+        if (purpose !== undefined) void start(purpose);
       }}
     >
       <RadioGroup
@@ -99,35 +91,16 @@ function Export({ company, onClose }: Pick<ExportDialogProps, "company" | "onClo
           { value: "json", label: "JSON", hint: "An object of names and values" },
         ]}
       />
-      <Select
-        label="Purpose"
-        value={purpose}
-        onChange={(event) => setPurpose(purposeOf(event.target.value))}
-        options={[
-          { value: "", label: "Choose one" },
-          ...Object.entries(purposes).map(([value, label]) => ({ value, label })),
-        ]}
-        hint="It is in the audit log."
-      />
+      <PurposeField purpose={purpose} onChoose={setPurpose} />
       {error !== undefined && <ErrorNotice error={error} />}
       <div className="flex flex-wrap justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>
-        <Button kind="primary" type="submit" icon={Download} disabled={purpose === ""} busy={isBusy}>
+        <Button kind="primary" type="submit" icon={Download} disabled={purpose === undefined} busy={isBusy}>
           Download
         </Button>
       </div>
     </form>
   );
-}
-
-function purposeOf(text: string): Purpose | "" {
-  return Object.hasOwn(purposes, text) ? asPurpose(text) : "";
-}
-
-/** `text` is a key of `purposes`. */
-function asPurpose(text: string): Purpose {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-  return text as Purpose;
 }
 
 function Done({

@@ -1,11 +1,9 @@
 import { useRouter } from "@tanstack/react-router";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
-import type { ApiInputs } from "@repo/tenant-secrets/client";
 import { useTRPCClient } from "../api.ts";
 import { ConfirmationDeclined, useConfirmation } from "../frame/confirmation.tsx";
-
-export type Purpose = ApiInputs["secrets"]["reveal"]["purpose"];
+import type { Purpose } from "../frame/purpose-field.tsx";
 
 /** How long a value is shown, and how long after the window lost the focus, in milliseconds. */
 export const shownMs = 30_000;

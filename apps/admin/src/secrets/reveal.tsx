@@ -1,14 +1,15 @@
 import { Copy, Eye, EyeOff, Lock } from "lucide-react";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useCompany } from "../frame/account.ts";
+import { type Purpose, PurposeField } from "../frame/purpose-field.tsx";
 import { Button } from "../ui/button.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { HiddenValue } from "../ui/secret-name.tsx";
 import type { EntryDescription } from "../frame/catalog.ts";
 import type { SecretDescription } from "./form-catalog.ts";
 import { copyValue, useCopied } from "./reveal-clipboard.ts";
-import { PurposeField, usePurpose } from "./reveal-purpose.tsx";
-import { useRevealed, type Purpose } from "./reveal-state.ts";
+import { usePurpose } from "./reveal-purpose.ts";
+import { useRevealed } from "./reveal-state.ts";
 import { CopiedLine, ShownLine } from "./reveal-status.tsx";
 
 interface ValueProps {

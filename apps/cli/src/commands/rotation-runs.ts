@@ -23,7 +23,7 @@ export const nowCommand = defineCommand({
     purpose: {
       type: "string",
       value: "purpose",
-      help: "With --all-compromised, for the audit log: incident unless given, set-up, debugging or hand-over",
+      help: "Why, for the audit log: incident, set-up, debugging or hand-over. --urgent needs one; --all-compromised is for an incident",
     },
     urgent: fieldOption(rotationOperations.rotate.input.shape.urgent, { type: "boolean" }),
     wait: { type: "boolean", help: "Follow the run until it is over, or a person is needed" },
@@ -35,7 +35,7 @@ secret that was there as the last "keys emergency-rotate" began and has a policy
 prints the same runs. For operators.`,
   examples: [
     "rotation now SENDGRID_API_KEY --company acmecorp",
-    "rotation now WEBHOOK_SIGNING_SECRET --company acmecorp --urgent --wait",
+    "rotation now WEBHOOK_SIGNING_SECRET --company acmecorp --urgent --purpose incident --wait",
     "rotation now --all-compromised --company acmecorp",
   ],
   run: async ({ secretKey, company: subdomain, urgent, wait, json, ...values }) => {
@@ -45,9 +45,10 @@ prints the same runs. For operators.`,
       return rotateCompromised({ company: subdomain, purpose: purposeOf(values.purpose), json });
     }
     if (secretKey === undefined) throw new UsageError("<secretKey> or --all-compromised is missing.");
-    if (values.purpose !== undefined) throw new UsageError("--purpose is for --all-compromised.");
+    const purpose = purposeOf(values.purpose);
+    if (urgent && purpose === undefined) throw new UsageError("--urgent needs a --purpose.");
     await withApi(credential, async (api) => {
-      const { run } = await api.rotation.rotate.mutate({ company: subdomain, secretKey, urgent });
+      const { run } = await api.rotation.rotate.mutate({ company: subdomain, secretKey, urgent, purpose });
       if (!json) print(run);
       if (!wait) return json ? printJson({ run }) : undefined;
       const ended = await follow(api, { company: subdomain, run });

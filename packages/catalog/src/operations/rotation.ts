@@ -219,7 +219,7 @@ export const rotationOperations = {
     output: RotationPolicyDescription,
   }),
 
-  /** Rotates now: the run that is under way already, or another one. */
+  /** Rotates now: the run that is under way already, or another one. An urgent rotation needs a purpose. */
   rotate: operation({
     kind: "mutation",
     verb: "rotate",
@@ -228,7 +228,10 @@ export const rotationOperations = {
       urgent: z
         .boolean()
         .default(false)
-        .describe("Without a lead or an overlap: the old credential ends as soon as the new one is current"),
+        .describe(
+          "Without a lead, a canary or an overlap: the old credential ends as soon as the new one is current",
+        ),
+      purpose: RevealPurpose.optional().describe("Why, for the audit log"),
     }),
     output: z.object({ run: z.uuid() }),
   }),

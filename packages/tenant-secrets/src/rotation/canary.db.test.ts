@@ -212,7 +212,7 @@ test("an urgent rotation tries nothing", async () => {
     overlapSeconds: 3600,
     canary: { percent: 50, seconds: 86_400 },
   });
-  const run = await here.rotation.rotate(owner, { ...name(), urgent: true });
+  const run = await here.rotation.rotate(owner, { ...name(), urgent: true, purpose: "incident" });
   const ended = await drive(run, isDone);
   expect(ended).toMatchObject({ outcome: "rotated", urgent: true });
 });

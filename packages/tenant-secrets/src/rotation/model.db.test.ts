@@ -157,7 +157,9 @@ async function begin() {
         await secrets.rotation.startDue(signal);
         return;
       case "rotate":
-        return maybe(secrets.rotation.rotate(owner, { ...name, urgent: command.urgent }));
+        return maybe(
+          secrets.rotation.rotate(owner, { ...name, urgent: command.urgent, purpose: "incident" }),
+        );
       case "fault":
         return sendgrid.faults.add(command.fault);
       case "set":

@@ -54,6 +54,7 @@ async function drive(
 }
 /** How often the first two versions were opened for a run. */
 const opened = async (run: string): Promise<readonly number[]> => {
+  await secrets.flush();
   const events = await superuser<{ version: number }[]>`
     select version from audit_events where action = 'secret.read' and request_id = ${run}`;
   return [1, 2].map((version) => events.filter((event) => event.version === version).length);
@@ -104,7 +105,7 @@ test("after an urgent rotation, too, a person is asked to end the old key, at on
   const name = { company: acme, secretKey: key };
   const settings = '{"provider":"stripe"}';
   await secrets.rotation.set(owner, { ...name, driver: "guided", settings, overlapSeconds: 3600 });
-  const run = await secrets.rotation.rotate(owner, { ...name, urgent: true });
+  const run = await secrets.rotation.rotate(owner, { ...name, urgent: true, purpose: "incident" });
   await drive(run, isAsking);
   await supply(run, next, { sameAccount: true });
   const asked = await drive(run, ({ state, phase }) => state === "person" && phase === "ask-retire");
@@ -184,6 +185,6 @@ test("a generated secret is pending for a day, in which the other side can fetch
   expect((await own.history(name.secretKey)).versions.find(({ stage }) => stage === "current")?.version).toBe(
     2,
   );
-  const urgent = { ...name, urgent: true };
+  const urgent = { ...name, urgent: true, purpose: "incident" } as const;
   expect(await secrets.rotation.rotate(owner, urgent)).toBe(run);
 });

@@ -3,6 +3,7 @@ import { tables, type Statements } from "@repo/db";
 import {
   type Caller,
   notFound,
+  type RevealPurpose,
   type RotationPolicyDescription,
   type RotationPolicyInput,
   TenantSecretsError,
@@ -42,8 +43,17 @@ export interface Policies {
   pause(caller: Caller, name: SecretName): Promise<RotationPolicyDescription>;
   /** Idempotent. */
   resume(caller: Caller, name: SecretName): Promise<RotationPolicyDescription>;
-  /** @returns the id of the run: of the one that is under way, or of another one */
-  rotate(caller: Caller, asked: SecretName & { readonly urgent: boolean }): Promise<string>;
+  /**
+   * @returns the id of the run: of the one that is under way, or of another one
+   * @throws {TenantSecretsError} INVALID_INPUT for an urgent rotation without a purpose
+   */
+  rotate(caller: Caller, asked: SecretName & Urgency): Promise<string>;
+}
+
+interface Urgency {
+  readonly urgent: boolean;
+  /** Of an urgent rotation. */
+  readonly purpose?: RevealPurpose | undefined;
 }
 
 export interface PolicyParts extends CheckParts {
@@ -161,14 +171,18 @@ export function createPolicies(parts: PolicyParts): Policies {
         };
       }),
 
-    rotate: async (caller, { urgent, ...name }) => {
+    rotate: async (caller, { urgent, purpose, ...name }) => {
+      if (urgent && purpose === undefined) {
+        const message = "An urgent rotation needs a purpose, which is in the audit log.";
+        throw new TenantSecretsError("INVALID_INPUT", message, { fields: ["purpose"] });
+      }
       const operation = await operationOn(caller, name, "rotation.rotate");
       const { company } = operation;
       if (company.secretStore === "infisical") return operations.deny(operation, onInfisical());
       return operations.change(operation, async ({ statements }) => {
         const policy = await lockPolicy(statements, { companyId: company.id, secretKey: name.secretKey });
         const id = await startRotation(statements, rotation, { policy, caller, urgent, trigger: "asked" });
-        return audited(id, { subject: id });
+        return audited(id, { subject: id, reason: purpose });
       });
     },
   };

@@ -54,7 +54,13 @@ const setPolicy = (changes: object = {}) =>
     overlapSeconds: 3600,
     ...changes,
   });
-const rotate = (urgent = false) => secrets.rotation.rotate(owner, { company: acme, secretKey: key, urgent });
+const rotate = (urgent = false) =>
+  secrets.rotation.rotate(owner, {
+    company: acme,
+    secretKey: key,
+    urgent,
+    purpose: urgent ? "incident" : undefined,
+  });
 const look = (run: string) => secrets.rotation.run(owner, acme, run);
 const endedAs = async (outcome: "rotated" | "failed") =>
   (await secrets.rotation.runs(owner, { company: acme, outcome, limit: 9 })).map(({ id }) => id);
@@ -170,6 +176,16 @@ test("an urgent rotation ends the old key as soon as the new one is current", as
     phases: ["prepare", "create", "test", "promote", "retire", "confirm"],
   });
   expect(live()).toHaveLength(2);
+  const events =
+    await superuser`select reason from audit_events where action = 'rotation.rotate' and subject = ${run}`;
+  expect(events).toEqual([{ reason: "incident" }]);
+});
+
+test("an urgent rotation without a purpose is refused", async () => {
+  await setPolicy();
+  const urgent = secrets.rotation.rotate(owner, { company: acme, secretKey: key, urgent: true });
+  expect(await codeOf(urgent)).toBe("INVALID_INPUT");
+  expect(live()).toHaveLength(1);
 });
 
 test("asking again while a rotation is under way answers with its id", async () => {

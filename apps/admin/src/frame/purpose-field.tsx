@@ -1,6 +1,11 @@
-import { useState, type ReactNode, type Ref } from "react";
+import type { ReactNode, Ref } from "react";
+import type { ApiInputs } from "@repo/tenant-secrets/client";
 import { controlLook, Field } from "../ui/field.tsx";
-import type { Purpose } from "./reveal-state.ts";
+
+/** Why one does what takes a purpose. */
+export type Purpose = ApiInputs["secrets"]["reveal"]["purpose"];
+
+const purposes = ["set-up", "debugging", "incident", "hand-over"] as const satisfies readonly Purpose[];
 
 const words: Readonly<Record<Purpose, string>> = {
   "set-up": "Set-up",
@@ -9,29 +14,11 @@ const words: Readonly<Record<Purpose, string>> = {
   "hand-over": "Hand-over",
 };
 
-/** The last purpose is offered again for so long, in milliseconds. */
-const rememberedMs = 10 * 60_000;
-let last: { readonly purpose: Purpose; readonly at: number } | undefined;
-
-/** Why one looks; with what was chosen last, for ten minutes. */
-export function usePurpose() {
-  const [purpose, setPurpose] = useState(() =>
-    last !== undefined && Date.now() - last.at < rememberedMs ? last.purpose : undefined,
-  );
-  return {
-    purpose,
-    choose: (chosen: Purpose | undefined): void => {
-      if (chosen !== undefined) last = { purpose: chosen, at: Date.now() };
-      setPurpose(chosen);
-    },
-  };
-}
-
 interface PurposeFieldProps {
   readonly purpose: Purpose | undefined;
   readonly onChoose: (purpose: Purpose | undefined) => void;
-  readonly error: string | undefined;
-  readonly ref: Ref<HTMLSelectElement>;
+  readonly error?: string | undefined;
+  readonly ref?: Ref<HTMLSelectElement>;
 }
 
 export function PurposeField({ purpose, onChoose, error, ref }: PurposeFieldProps): ReactNode {
@@ -56,5 +43,3 @@ export function PurposeField({ purpose, onChoose, error, ref }: PurposeFieldProp
     </Field>
   );
 }
-
-const purposes = ["set-up", "debugging", "incident", "hand-over"] as const;
