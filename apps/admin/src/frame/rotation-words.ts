@@ -30,7 +30,7 @@ const reasons: Readonly<Record<RotationReason, string>> = {
   REJECTED_VALUE: "The provider does not take the value.",
   STORE: "The company is on Infisical, or gone.",
   UNAVAILABLE: "The provider gave no usable answer.",
-  ZONE: "This deployment does not know the time zone of the schedule. Edit the policy.",
+  ZONE: "This deployment does not know the time zone of the schedule, or cannot read the schedule. Edit the policy.",
 };
 
 /** Why a run did not rotate, or a policy does not run by itself. */

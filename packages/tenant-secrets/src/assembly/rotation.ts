@@ -44,7 +44,7 @@ export function assembleRotation(base: Base, options: RotationOptions) {
       measure: () => measureRotations(database),
       /** Starts what is due, for a job. */
       startDue: async (signal: AbortSignal) => {
-        const due = await startDueRotations(database, rotation, signal);
+        const due = await startDueRotations(base, rotation, signal);
         return { ...due, woken: await wakeRefused(database, rotation) };
       },
     },

@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import type { AuditLog } from "@repo/audit-log";
 import { tables, type Database, type Statements } from "@repo/db";
 import { type Caller, type RotationTrigger, systemCaller } from "@repo/catalog";
 import type { z } from "zod";
@@ -7,6 +8,7 @@ import type { NewRun } from "../runs/run.ts";
 import { dueOf } from "./policy-due.ts";
 import { ofPolicy, type PolicyRow } from "./policy-row.ts";
 import type { RotationRun } from "./rotation-run.ts";
+import { stuck } from "./sticking.ts";
 import { firstFacts, type RotationFacts, type RotationInput } from "./rotation-state.ts";
 
 const { rotationPolicies } = tables;
@@ -55,18 +57,24 @@ export interface DueRotations {
   readonly recounted: number;
 }
 
+interface DueParts {
+  readonly database: Pick<Database, "acrossCompanies">;
+  readonly audit: Pick<AuditLog, "ready" | "recordInTransaction">;
+}
+
 /**
  * Starts the rotations that are due. A policy that is due several times over is started once, because what comes next is counted
  * from the end of its run. A person who writes a value restarts the clock.
  */
 export async function startDueRotations(
-  { acrossCompanies }: Pick<Database, "acrossCompanies">,
+  { database: { acrossCompanies }, audit }: DueParts,
   rotation: RotationRun,
   signal: AbortSignal,
 ): Promise<DueRotations> {
   let [started, recounted] = [0, 0];
+  await audit.ready();
   for (let more = true; more && !signal.aborted;) {
-    const changed = await acrossCompanies((statements) => recount(statements));
+    const changed = await acrossCompanies((statements) => recount(statements, audit));
     recounted += changed;
     more = changed === batchSize;
   }
@@ -135,7 +143,10 @@ const isDue = sql`${rotationPolicies.state} = 'active' and ${rotationPolicies.ne
   and exists (select from companies c where c.id = ${rotationPolicies.companyId} and c.status = 'active' and c.secret_store <> 'infisical')`;
 
 /** @returns how many policies were counted again, at most `batchSize` */
-async function recount(statements: Statements): Promise<number> {
+async function recount(
+  statements: Statements,
+  audit: Pick<AuditLog, "recordInTransaction">,
+): Promise<number> {
   const stale = await statements
     .select()
     .from(rotationPolicies)
@@ -150,10 +161,12 @@ async function recount(statements: Statements): Promise<number> {
     .limit(batchSize)
     .for("update", { skipLocked: true });
   for (const policy of stale) {
-    await statements
-      .update(rotationPolicies)
-      .set(await dueOf(statements, policy))
-      .where(ofPolicy(policy));
+    const due = await dueOf(statements, policy);
+    await statements.update(rotationPolicies).set(due).where(ofPolicy(policy));
+    if (!("state" in due)) continue;
+    const { companyId, secretKey, lastRunId } = policy;
+    const event = stuck({ companyId, secretKey, subject: lastRunId ?? undefined, reason: due.reason });
+    await audit.recordInTransaction(statements, scheduler, event);
   }
   return stale.length;
 }

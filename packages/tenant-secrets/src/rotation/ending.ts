@@ -1,10 +1,11 @@
 import { tables, type Statements } from "@repo/db";
-import { type RotationReason, RotationSchedule } from "@repo/catalog";
+import type { RotationReason } from "@repo/catalog";
 import type { Entered } from "../runs/definition.ts";
 import type { RunParts } from "./make-value.ts";
 import { nowIn } from "./next.ts";
 import { dueOf } from "./policy-due.ts";
 import { ofPolicy } from "./policy-row.ts";
+import { stuck } from "./sticking.ts";
 import { hourMs, minuteMs, type RotationFacts, type RotationStep } from "./rotation-state.ts";
 
 const { rotationPolicies } = tables;
@@ -24,61 +25,67 @@ export async function finish({ audit }: RunParts, step: RotationStep): Promise<E
   await audit.ready();
   return step.enter(async (statements) => {
     const { companyId, secretKey } = step.input;
-    const isStuck = await settlePolicy(statements, step, { outcome, reason });
+    const stuckAt = await settlePolicy(statements, step, { outcome, reason });
     const event = { companyId, secretKey, subject: step.run.id } as const;
-    const given = reason === null ? {} : { reason };
     await audit.recordInTransaction(statements, step.caller, [
-      { ...event, action: "rotation.run", outcome: outcome === "failed" ? "failed" : "success", ...given },
-      ...(isStuck ? [{ ...event, action: "rotation.stick", outcome: "success", ...given } as const] : []),
+      {
+        ...event,
+        action: "rotation.run",
+        outcome: outcome === "failed" ? "failed" : "success",
+        reason: reason ?? undefined,
+      },
+      ...(stuckAt === undefined ? [] : [stuck({ ...event, reason: stuckAt })]),
     ]);
     return { phase: "done" };
   });
 }
 
-/** @returns whether the policy has become stuck */
+/** @returns why the policy has become stuck; undefined where it has not */
 async function settlePolicy(
   statements: Statements,
   { run, input: { companyId, secretKey } }: RotationStep,
   { outcome, reason }: Pick<RotationFacts, "outcome" | "reason">,
-): Promise<boolean> {
+): Promise<RotationReason | undefined> {
   const which = ofPolicy({ companyId, secretKey });
   const [policy] = await statements.select().from(rotationPolicies).where(which).for("update");
-  if (policy === undefined) return false;
+  if (policy === undefined) return undefined;
   const due = await dueOf(statements, policy);
   const isFailure = outcome === "failed" && (reason === null || !harmless.has(reason));
   if (!isFailure) {
     const paused = outcome === "fell-back" ? ({ state: "paused", reason: "FELL_BACK" } as const) : undefined;
     // What it was stuck at is over.
     const isRotated = outcome === "rotated" && policy.state === "stuck";
+    const state = isRotated ? "active" : policy.state;
     await statements
       .update(rotationPolicies)
       .set({
-        ...due,
         failures: 0,
         lastRunId: run.id,
-        reason: null,
-        ...(isRotated && { state: "active" }),
+        state,
+        reason: state === "stuck" ? policy.reason : null,
+        // One that is paused is counted again when it is resumed.
+        ...(state !== "paused" && due),
         ...paused,
       })
       .where(which);
-    return false;
+    const isStuck = state === "active" && paused === undefined && "state" in due;
+    return isStuck ? due.reason : undefined;
   }
   const failures = policy.failures + 1;
   const isLasting = reason !== null && lasting.has(reason) && policy.reason === reason;
   const isStuck = policy.state === "active" && (failures >= mostFailures || isLasting);
   const retryAt = new Date((await nowIn(statements)) + (retryMs[failures - 1] ?? 24 * hourMs));
-  // By its schedule it may be due later than the next try.
-  const isTimed = RotationSchedule.safeParse(policy.schedule).success;
   await statements
     .update(rotationPolicies)
     .set({
       ...due,
-      ...(isTimed && { nextDueAt: retryAt }),
+      // By its schedule it may be due later than the next try.
+      ...(policy.schedule !== null && { nextDueAt: retryAt }),
       failures,
       reason,
       lastRunId: run.id,
-      ...(isStuck && { state: "stuck" }),
+      state: isStuck ? "stuck" : policy.state,
     })
     .where(which);
-  return isStuck;
+  return isStuck ? (reason ?? undefined) : undefined;
 }

@@ -125,7 +125,7 @@ export function createPolicies(parts: PolicyParts): Policies {
             actorId: caller.actor.id,
           };
           const due = await dueOf(statements, { ...place, schedule: policy.schedule });
-          const fresh = { ...policy, ...due, state: "active", reason: null, failures: 0 } as const;
+          const fresh = { ...policy, state: "active", reason: null, failures: 0, ...due } as const;
           const [row] = await statements
             .insert(rotationPolicies)
             .values({ ...place, ...fresh })
@@ -164,10 +164,11 @@ export function createPolicies(parts: PolicyParts): Policies {
       change(caller, { ...name, action: "rotation.resume" }, async (statements, policy) => {
         if (policy.state === "active") return { state: policy.state };
         return {
-          ...(await dueOf(statements, policy)),
           state: "active",
           reason: null,
           failures: 0,
+          // Stuck, where its schedule cannot be counted.
+          ...(await dueOf(statements, policy)),
         };
       }),
 

@@ -7,7 +7,9 @@ import { jitterSeed, nextDue } from "./schedule.ts";
 
 const { companySecrets, companySecretVersions } = tables;
 
-type Due = Pick<PolicyRow, "nextDueAt" | "dueForVersion" | "dueForExpiry">;
+/** What a count changes of a policy. */
+type Counted = Pick<PolicyRow, "dueForVersion" | "dueForExpiry"> &
+  (Pick<PolicyRow, "nextDueAt"> | { readonly state: "stuck"; readonly reason: "ZONE" });
 
 /** The current version of a secret, as schedules need it. */
 export interface CurrentVersion {
@@ -54,30 +56,39 @@ export function beforeTokensEnd({ since, expiresAt }: CurrentVersion): RotationS
   return { beforeExpiry: `PT${Math.max(5, Math.ceil(livesMs / 10 / minuteMs))}M` };
 }
 
-/** When a policy is due next, counted from now, for the version that is current. */
+/**
+ * When a policy is due next, counted from now, for the version that is current. One whose schedule this process cannot count is
+ * stuck, and the time that was counted last stands.
+ */
 export async function dueOf(
   statements: Statements,
   policy: PolicySecret & Pick<PolicyRow, "schedule">,
-): Promise<Due> {
+): Promise<Counted> {
   const after = new Date(await nowIn(statements));
   const current = await findCurrentVersion(statements, policy);
+  const nextDueAt = nextOf(policy, { after, version: current });
   return {
-    nextDueAt: nextOf(policy, { after, version: current }),
+    ...(nextDueAt === undefined ? { state: "stuck", reason: "ZONE" } : { nextDueAt }),
     dueForVersion: current?.version ?? 0,
     dueForExpiry: current?.expiresAt ?? null,
   };
 }
 
+/** @returns null for one that is not due by time; undefined where that cannot be said */
 function nextOf(
   { companyId, secretKey, schedule }: PolicySecret & Pick<PolicyRow, "schedule">,
   origin: Parameters<typeof nextDue>[1],
-): Date | null {
+): Date | null | undefined {
   if (schedule === null) return null;
+  const parsed = RotationSchedule.safeParse(schedule);
+  if (!parsed.success) return undefined;
   try {
-    return nextDue(RotationSchedule.parse(schedule), origin, jitterSeed(companyId, secretKey)) ?? null;
+    return nextDue(parsed.data, origin, jitterSeed(companyId, secretKey)) ?? null;
   } catch (error) {
-    // A zone that this process does not know: the policy is not due by time until it is set again.
-    if (error instanceof TenantSecretsError) return null;
+    // A zone that this process does not know, or a pattern that its library takes no more.
+    const isSchedule =
+      error instanceof TenantSecretsError || error instanceof TypeError || error instanceof RangeError;
+    if (isSchedule) return undefined;
     throw error;
   }
 }

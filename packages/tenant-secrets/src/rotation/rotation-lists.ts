@@ -161,11 +161,13 @@ export function createRotationLists(parts: ListParts): RotationLists {
 
 function descriptionOf(policy: PolicyRow): Omit<RotationPolicyDescription, "orphans"> {
   const { secretKey, driver, settings, overlapSeconds, state, failures } = policy;
+  const schedule = RotationSchedule.safeParse(policy.schedule);
   return {
     secretKey,
     driver,
     settings: JSON.stringify(settings),
-    ...(policy.schedule !== null && { schedule: RotationSchedule.parse(policy.schedule) }),
+    // One that cannot be read makes the policy stuck.
+    ...(schedule.success && { schedule: schedule.data }),
     overlapSeconds,
     ...(policy.canary !== null && { canary: RotationCanary.parse(policy.canary) }),
     ...(policy.managerKey !== null && { manager: policy.managerKey }),
