@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { createOutbound } from "@repo/outbound";
 import { startLocalStripe, type LocalStripe } from "@repo/providers/stripe";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -12,6 +13,8 @@ const { signal } = new AbortController();
 const key = "STRIPE_SECRET_KEY";
 const old = "sk_test_fake_acmecorp_0001";
 const next = "sk_test_fake_acmecorp_0002";
+/** Milliseconds after which the events of reads, which are committed in batches, are there. */
+const batchMs = 1000;
 
 let stripe: LocalStripe;
 let secrets: typeof fixture.secrets;
@@ -91,8 +94,13 @@ test("a person makes the next key, the rotation tests it, makes it current, and 
   const confirm = () => secrets.rotation.people.confirm(owner, { company: acme, run });
   await expect(confirm()).rejects.toMatchObject({ code: "CONFLICT", message: /still accepts the old value/ });
   stripe.revoke(old);
+  // The overlap is over, so that the old value is no active one.
+  await superuser`update company_secrets set grace_windows = '[]' where company_id = (select id from companies where subdomain = ${acme})`;
+  await fixture.remacHeads();
+  await sleep(batchMs);
   const before = await opened(run);
   await confirm();
+  await sleep(batchMs);
   const added = (await opened(run)).map((count, i) => count - (before[i] ?? 0));
   expect(added, "an event for the old value, and one for the new one").toEqual([1, 1]);
   expect(await drive(run, ({ state }) => state === "done")).toMatchObject({
