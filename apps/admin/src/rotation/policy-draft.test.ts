@@ -46,6 +46,19 @@ test.each([
   });
 });
 
+test("a policy with a canary is the same after a form that changes nothing, and without it once the share is emptied", () => {
+  const canary = { percent: 10, seconds: 90 };
+  const draft = draftOf(policy({ canary }), driver());
+  expect(wrongWith(draft, driver())).toBeUndefined();
+  expect(inputOf(draft, driver())).toMatchObject({ canary });
+  const emptied = { ...draft, canary: { ...draft.canary, percent: " " } };
+  expect(inputOf(emptied, driver())).not.toHaveProperty("canary");
+  expect(wrongWith({ ...draft, canary: { percent: "51", seconds: "9" } }, driver())).toEqual({
+    percent: "Enter a whole number, 1 to 50, or none.",
+    seconds: "Enter a whole number, 10 to 86400.",
+  });
+});
+
 test("settings that are left empty are not sent, so that those of the catalogue count", () => {
   expect(inputOf(newDraft("STRIPE_SECRET_KEY", driver()), driver())).not.toHaveProperty("settings");
 });

@@ -24,6 +24,8 @@ export interface PolicyDraft {
   readonly zone: string;
   readonly window: { readonly opens: string; readonly closes: string };
   readonly overlap: Length;
+  /** Whole numbers, as entered. Without a share there is no canary. */
+  readonly canary: { readonly percent: string; readonly seconds: string };
 }
 
 /** @param driver the one that is chosen at first */
@@ -41,6 +43,7 @@ export function newDraft(secretKey: string, driver: RotationDriver | undefined):
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     window: { opens: "", closes: "" },
     overlap: { count: "24", unit: "hour" },
+    canary: { percent: "", seconds: "600" },
   };
 }
 
@@ -65,6 +68,10 @@ export function draftOf(policy: RotationPolicy, driver: RotationDriver | undefin
     zone: zone ?? fresh.zone,
     window: { opens, closes },
     overlap: lengthOf(policy.overlapSeconds / 60),
+    canary:
+      policy.canary === undefined
+        ? fresh.canary
+        : { percent: String(policy.canary.percent), seconds: String(policy.canary.seconds) },
   };
 }
 
@@ -77,7 +84,17 @@ function lengthOf(minutes: number): Length {
 export type Wrong = Readonly<
   Partial<
     Record<
-      "secretKey" | "driver" | "manager" | "every" | "cron" | "beforeExpiry" | "at" | "window" | "overlap",
+      | "secretKey"
+      | "driver"
+      | "manager"
+      | "every"
+      | "cron"
+      | "beforeExpiry"
+      | "at"
+      | "window"
+      | "overlap"
+      | "percent"
+      | "seconds",
       string
     >
   >
@@ -85,7 +102,7 @@ export type Wrong = Readonly<
 
 /** @returns what is wrong with it; undefined: nothing that is known here. The server looks at the rest. */
 export function wrongWith(draft: PolicyDraft, driver: RotationDriver | undefined): Wrong | undefined {
-  const { rules, every, at, cron, beforeExpiry, window, overlap } = draft;
+  const { rules, every, at, cron, beforeExpiry, window, overlap, canary } = draft;
   const settings = wrongSettings(driver, draft.settings);
   const hasWindow = window.opens !== "" || window.closes !== "";
   const wrong: Wrong = {
@@ -105,13 +122,25 @@ export function wrongWith(draft: PolicyDraft, driver: RotationDriver | undefined
         window: "Enter two different times, or none.",
       }),
     ...(!isCount(overlap, 0) && { overlap: "Enter a whole number." }),
+    ...(hasCanary(draft) &&
+      !isWithin(canary.percent, 1, 50) && { percent: "Enter a whole number, 1 to 50, or none." }),
+    ...(hasCanary(draft) &&
+      !isWithin(canary.seconds, 10, 86_400) && { seconds: "Enter a whole number, 10 to 86400." }),
     ...(Object.keys(settings).length > 0 && { settings }),
   };
   return Object.keys(wrong).length === 0 ? undefined : wrong;
 }
 
 function isCount({ count }: Length, least: number): boolean {
-  return /^\d{1,6}$/.test(count.trim()) && Number(count) >= least;
+  return isWithin(count, least, 999_999);
+}
+
+function isWithin(text: string, least: number, most: number): boolean {
+  return /^\d{1,6}$/.test(text.trim()) && Number(text) >= least && Number(text) <= most;
+}
+
+export function hasCanary({ canary }: Pick<PolicyDraft, "canary">): boolean {
+  return canary.percent.trim() !== "";
 }
 
 function isWholeDays(length: Length): boolean {
@@ -134,7 +163,7 @@ export function inputOf(
   draft: PolicyDraft,
   driver: RotationDriver | undefined,
 ): Omit<ApiInputs["rotation"]["setPolicy"], "company"> {
-  const { secretKey, settings, manager, overlap } = draft;
+  const { secretKey, settings, manager, overlap, canary } = draft;
   const schedule = scheduleOf(draft);
   const text = settingsText(driver, settings);
   const takesManager = driver?.manager === "required" || driver?.manager === "optional";
@@ -144,6 +173,9 @@ export function inputOf(
     overlapSeconds: secondsOf(overlap),
     ...(text !== undefined && { settings: text }),
     ...(schedule !== undefined && { schedule }),
+    ...(hasCanary(draft) && {
+      canary: { percent: Number(canary.percent), seconds: Number(canary.seconds) },
+    }),
     ...(takesManager && manager !== "" && { manager }),
   };
 }

@@ -7,6 +7,7 @@ import type { RotationDriver } from "../frame/rotation-words.ts";
 import { buttonLook } from "../ui/button.tsx";
 import { Form } from "../ui/form.tsx";
 import { Notice } from "../ui/notice.tsx";
+import { CanaryFields } from "./canary-fields.tsx";
 import { DriverFields } from "./driver-fields.tsx";
 import { LengthField } from "./length-field.tsx";
 import { inputOf, wrongWith, type PolicyDraft } from "./policy-draft.ts";
@@ -70,6 +71,7 @@ export function PolicyForm({ draft, onChange, drivers, secretKeys, children }: P
         onChange={(overlap) => onChange({ ...draft, overlap })}
         error={wrong.overlap}
       />
+      <CanaryFields draft={draft} onChange={onChange} wrong={wrong} />
       <Notice kind="info">
         After that the credential before is ended at its provider, if a rotation made it. One that a person
         made stays there.
