@@ -28,6 +28,8 @@ const reasons: Readonly<Record<RotationReason, string>> = {
   PENDING_TAKEN: "The secret had a pending version of another origin. Promote or discard it.",
   REAUTH_REQUIRED: "The provider refuses the refresh token. A person has to authorize again there.",
   REJECTED_VALUE: "The provider does not take the value.",
+  STOPPED:
+    "An error of this service stopped the run again and again, and it was given up. Once that is mended, resume the policy.",
   STORE: "The company is on Infisical, or gone.",
   UNAVAILABLE: "The provider gave no usable answer.",
   ZONE: "This deployment does not know the time zone of the schedule, or cannot read the schedule. Edit the policy.",

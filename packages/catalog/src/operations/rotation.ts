@@ -23,6 +23,7 @@ export const RotationReason = z.enum([
   "PENDING_TAKEN",
   "REAUTH_REQUIRED",
   "REJECTED_VALUE",
+  "STOPPED",
   "STORE",
   "UNAVAILABLE",
   "ZONE",

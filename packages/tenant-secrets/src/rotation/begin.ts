@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import type { AuditLog } from "@repo/audit-log";
 import { tables, type Database, type Statements } from "@repo/db";
 import { type Caller, type RotationTrigger, systemCaller } from "@repo/catalog";
@@ -6,12 +6,12 @@ import type { z } from "zod";
 import { secretSubject, secretSubjectIn } from "../runs/definition.ts";
 import type { NewRun } from "../runs/run.ts";
 import { dueOf } from "./policy-due.ts";
-import { ofPolicy, type PolicyRow } from "./policy-row.ts";
+import { ofPolicy, type PolicyRow, type PolicySecret } from "./policy-row.ts";
 import type { RotationRun } from "./rotation-run.ts";
 import { stuck } from "./sticking.ts";
 import { firstFacts, type RotationFacts, type RotationInput } from "./rotation-state.ts";
 
-const { rotationPolicies } = tables;
+const { rotationPolicies, runs } = tables;
 
 interface Beginning {
   readonly policy: PolicyRow;
@@ -30,13 +30,29 @@ function newRun({ policy, caller, urgent, trigger }: Beginning): NewRun<Rotation
   };
 }
 
-/** Starts the rotation of a policy, unless one is under way. @returns the id of either */
+/** Continues the rotation of a secret that was given up. It waits for no lock: what holds the run is continuing it. */
+export async function continueStopped(
+  statements: Statements,
+  rotation: RotationRun,
+  { companyId, secretKey }: PolicySecret,
+): Promise<void> {
+  const ofSecret = eq(runs.subject, secretSubject(companyId, secretKey));
+  const [stopped] = await statements
+    .select({ id: runs.id })
+    .from(runs)
+    .where(and(eq(runs.kind, rotation.kind), ofSecret, eq(runs.state, "failed")))
+    .for("update", { skipLocked: true });
+  if (stopped !== undefined) await rotation.enqueue(statements, stopped);
+}
+
+/** Starts the rotation of a policy, unless one is under way: one that was given up goes on. @returns the id of either */
 export async function startRotation(
   statements: Statements,
   rotation: RotationRun,
   beginning: Beginning,
 ): Promise<string> {
   const run = newRun(beginning);
+  await continueStopped(statements, rotation, beginning.policy);
   const under = await rotation.lookUpUnfinished(statements, run.subject);
   if (under !== undefined) return under.id;
   const [started] = await rotation.startMany(statements, [run]);

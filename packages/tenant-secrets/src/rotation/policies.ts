@@ -12,7 +12,7 @@ import { audited, type Operations } from "../access/operation.ts";
 import type { Companies } from "../companies/companies.ts";
 import { secretSubject } from "../runs/definition.ts";
 import type { Vault } from "../vault/vault.ts";
-import { startRotation } from "./begin.ts";
+import { continueStopped, startRotation } from "./begin.ts";
 import { type CheckParts, checkPolicy, onInfisical } from "./policy-checks.ts";
 import { refuseMisfits } from "./misfits.ts";
 import { beforeTokensEnd, dueOf, findCurrentVersion } from "./policy-due.ts";
@@ -162,6 +162,7 @@ export function createPolicies(parts: PolicyParts): Policies {
 
     resume: (caller, name) =>
       change(caller, { ...name, action: "rotation.resume" }, async (statements, policy) => {
+        await continueStopped(statements, rotation, policy);
         if (policy.state === "active") return { state: policy.state };
         return {
           state: "active",

@@ -8,6 +8,7 @@ import { create, lead, prepare, type RunParts } from "./make-value.ts";
 import { promote, watch } from "./replace-value.ts";
 import { again } from "./next.ts";
 import { confirm, giveUpRun, retire } from "./retirement.ts";
+import { stickAtStopped } from "./sticking.ts";
 import { testValue } from "./test-value.ts";
 import { hourMs, type Phase, RotationFacts, RotationInput, type RotationStep } from "./rotation-state.ts";
 import { rotationCaller, type SecretParts } from "./secret-in-run.ts";
@@ -53,6 +54,10 @@ export function defineRotation(given: SecretParts & DriverParts): RotationRun {
       confirm: phase(confirm),
       "ask-retire": (step) => askPerson(parts, step, "ask-retire"),
       "give-up": phase(giveUpRun),
+    },
+    whenFailed: {
+      ready: () => given.audit.ready(),
+      record: (statements, failed) => stickAtStopped({ audit: given.audit, statements }, failed),
     },
     background: {
       callerOf: (run) => rotationCaller(RotationInput.parse(run.input), run.id),

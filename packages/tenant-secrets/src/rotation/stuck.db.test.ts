@@ -2,7 +2,8 @@ import { createOutbound } from "@repo/outbound";
 import { startLocalSendgrid, type LocalSendgrid } from "@repo/providers/sendgrid";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { RotationRunDescription } from "@repo/catalog";
-import { createFixture, type Person, product } from "../testing/fixture.ts";
+import { mostAttempts } from "../runs/lease.ts";
+import { codeOf, createFixture, type Person, product } from "../testing/fixture.ts";
 import { providerChecks } from "../providers/provider-checks.ts";
 import { rotationDrivers } from "./drivers/drivers.ts";
 
@@ -99,7 +100,7 @@ test("a policy that is stuck for its zone stays so when it is resumed, until the
 test("a run that rotates leaves its policy stuck where the zone is not known, and a policy that is paused stays so", async () => {
   await setPolicy();
   await storeSchedule({ ...berlin, zone: "Europe/Atlantis" });
-  const rotate = () => secrets.rotation.rotate(owner, { ...name(), urgent: true });
+  const rotate = () => secrets.rotation.rotate(owner, { ...name(), urgent: true, purpose: "incident" });
   await drive(await rotate(), isDone);
   expect(await policyNow()).toMatchObject({
     state: "stuck",
@@ -111,4 +112,64 @@ test("a run that rotates leaves its policy stuck where the zone is not known, an
   await drive(await rotate(), isDone);
   expect(await policyNow()).toMatchObject({ state: "paused" });
   expect(await events("rotation.stick")).toHaveLength(1);
+});
+
+/** A row whose MAC is another one stops the run. The second time it is mended. */
+const damage = () => superuser`update company_secrets set mac = set_byte(mac, 0, 255 - get_byte(mac, 0))`;
+
+/** A run that has failed until one attempt is left, and fails twice more. */
+async function startStopped(): Promise<string> {
+  const run = await secrets.rotation.rotate(owner, { ...name(), urgent: true, purpose: "incident" });
+  await superuser`delete from graphile_worker._private_jobs`;
+  await damage();
+  await superuser`update runs set attempts = ${mostAttempts - 2} where id = ${run}`;
+  const fail = async () => secrets.runs.work["rotate-secret"]?.(run, signal);
+  expect(await codeOf(fail())).toBe("INTEGRITY_FAILURE");
+  expect(await policyNow()).toMatchObject({ state: "active", lastRun: { state: "running" } });
+  expect(await codeOf(fail())).toBe("INTEGRITY_FAILURE");
+  await damage();
+  return run;
+}
+
+test.each(["resume", "rotate"] as const)(
+  "a run that was given up makes its policy stuck, and goes on after %s",
+  async (step) => {
+    await setPolicy();
+    const run = await startStopped();
+    expect(await policyNow()).toMatchObject({
+      state: "stuck",
+      reason: "STOPPED",
+      lastRun: { id: run, state: "stopped" },
+    });
+    expect(await events("rotation.run")).toEqual(["failed STOPPED"]);
+    expect(await events("rotation.stick")).toEqual(["success STOPPED"]);
+    if (step === "resume")
+      expect(await secrets.rotation.resume(owner, name())).toMatchObject({ state: "active" });
+    else
+      expect(await secrets.rotation.rotate(owner, { ...name(), urgent: true, purpose: "incident" })).toBe(
+        run,
+      );
+    const jobs = await superuser`select from graphile_worker._private_jobs where payload->>'run' = ${run}`;
+    expect(jobs).toHaveLength(1);
+    await drive(run, isDone);
+    expect(await policyNow()).toMatchObject({ state: "active", lastRun: { id: run, outcome: "rotated" } });
+  },
+);
+
+test("a policy that is paused stays so when its run is given up, and the failure is told", async () => {
+  await setPolicy();
+  const run = await secrets.rotation.rotate(owner, { ...name(), urgent: true, purpose: "incident" });
+  await secrets.rotation.pause(owner, name());
+  await damage();
+  await superuser`update runs set attempts = ${mostAttempts - 1} where id = ${run}`;
+  const failed = Promise.resolve(secrets.runs.work["rotate-secret"]?.(run, signal));
+  expect(await codeOf(failed)).toBe("INTEGRITY_FAILURE");
+  await damage();
+  expect(await policyNow()).toMatchObject({
+    state: "paused",
+    reason: "PAUSED",
+    lastRun: { state: "stopped" },
+  });
+  expect(await events("rotation.run")).toEqual(["failed STOPPED"]);
+  expect(await events("rotation.stick")).toEqual([]);
 });

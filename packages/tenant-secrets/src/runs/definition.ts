@@ -74,7 +74,7 @@ export interface RunStep<Input, Facts, Phase extends string> {
 
 /** A run that has failed so often that it goes on only when it is resumed. */
 export interface FailedRun {
-  readonly run: Pick<RunRow, "id">;
+  readonly run: Pick<RunRow, "id" | "input">;
   readonly caller: Caller;
   readonly error: TenantSecretsError;
 }
