@@ -143,6 +143,33 @@ it("a policy is made for a SendGrid key, which is rotated, falls back by hand, a
   await row.getByText("Active").waitFor();
 });
 
+it("a credential that is left at the provider is listed until a person says that it has ended", async () => {
+  await hasSendgridKey();
+  await setPolicy("SENDGRID_API_KEY", "sendgrid");
+  const marker = "ts-0123456789ab-1";
+  await sql(
+    `insert into rotation_credentials (company_id, secret_key, marker, run_id, state)
+      select id, 'SENDGRID_API_KEY', '${marker}', gen_random_uuid(), 'orphan' from companies where subdomain = '${company}'`,
+  );
+  const { page, open } = await world.admin(company);
+  await open(`/c/${company}/rotation`);
+  const notice = page.getByText("Credentials of SENDGRID_API_KEY may be left at its provider");
+  await notice.waitFor();
+  await expectNoOverflow(page);
+  await expectAccessible(page);
+  await page.getByRole("button", { name: `It has ended: ${marker}` }).click();
+  const question = page.getByRole("alertdialog", { name: "Has this credential ended at the provider?" });
+  await question.getByText(marker).waitFor();
+  await expectAccessible(page);
+  await question.getByRole("button", { name: "It has ended" }).click();
+  await notice.waitFor({ state: "detached" });
+  expect((await world.events("rotation.end-orphan"))[0]).toMatchObject({
+    secretKey: "SENDGRID_API_KEY",
+    subject: marker,
+    outcome: "success",
+  });
+});
+
 it("a provider that refuses is told in words on the run, and the second time the policy is stuck", async () => {
   await hasSendgridKey();
   await setPolicy("SENDGRID_API_KEY", "sendgrid");

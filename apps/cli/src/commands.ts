@@ -339,6 +339,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Say that the old credential was ended at the provider",
       load: async () => (await import("./commands/rotation-people.ts")).confirmCommand,
     },
+    "rotation end-orphan": {
+      summary: "Say that a credential left at the provider was ended",
+      load: async () => (await import("./commands/rotation-people.ts")).endOrphanCommand,
+    },
     "rotation abort": {
       summary: "End a rotation before its value is current",
       load: async () => (await import("./commands/rotation-people.ts")).abortCommand,

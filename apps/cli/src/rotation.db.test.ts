@@ -1,3 +1,4 @@
+import { connectDatabase } from "@repo/db";
 import { beforeAll, expect, test, vi } from "vitest";
 import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
 import { cli, failing, printed } from "./testing/run-cli.ts";
@@ -85,6 +86,31 @@ test("a rotation that is aborted changes nothing, and waiting for it fails", asy
   expect(await valueOf().get(key)).toBe(before);
   expect((await run("remove", key, "--yes")).stdout).toBe(`${key} of acmecorp is rotated no more.\n`);
   expect((await run("show")).stdout).toBe('There is none: "rotation set" makes one.\n');
+});
+
+test("a credential that is left at the provider is listed until a person says that it has ended", async () => {
+  await run(...policy);
+  const marker = "ts-0123456789ab-1";
+  const { superuserUrl } = fixture;
+  const database = connectDatabase({ applicationUrl: superuserUrl, maintenanceUrl: superuserUrl });
+  await database.outsideCompanies((statements) =>
+    statements.unsafe(`
+      insert into rotation_credentials (company_id, secret_key, marker, run_id, state)
+      select id, '${key}', '${marker}', gen_random_uuid(), 'orphan' from companies where subdomain = 'acmecorp'`),
+  );
+  await database.close();
+  const told = `Credentials of ${key} may be left at its provider: ${marker}.\n`;
+  expect((await run("show")).stderr).toBe(told);
+  expect(await refused("end-orphan", key, "ts-0123456789ab-2")).toMatchObject({ code: "NOT_FOUND" });
+  expect((await run("show")).stderr).toBe(told);
+  expect((await run("end-orphan", key, marker)).stdout).toBe(`${marker} is listed no more.\n`);
+  expect((await run("show")).stderr).toBe("");
+  expect(await json("end-orphan", key, marker)).toEqual({
+    company: "acmecorp",
+    secretKey: key,
+    marker,
+    ended: true,
+  });
 });
 
 test("a policy has the canary that it was set with", async () => {

@@ -150,6 +150,7 @@ export const auditActions = {
   "rotation.rotate": "changes",
   "rotation.supply": null,
   "rotation.confirm": null,
+  "rotation.end-orphan": null,
   "rotation.abort": null,
   "rotation.fall-back": null,
   "rotation.run": null,

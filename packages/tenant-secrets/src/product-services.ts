@@ -39,6 +39,7 @@ import type { OutsideSettlement } from "./stores/infisical/outside-settlement.ts
 import type { DueRotations } from "./rotation/begin.ts";
 import type { RotationMeasurements } from "./rotation/measure.ts";
 import type { RotateCompromised } from "./rotation/compromise.ts";
+import type { EndOrphan } from "./rotation/orphans.ts";
 import type { PeopleInRotations } from "./rotation/people.ts";
 import type { Policies } from "./rotation/policies.ts";
 import type { RotationLists } from "./rotation/rotation-lists.ts";
@@ -82,6 +83,7 @@ export interface Services {
   readonly rotation: Policies &
     RotationLists & {
       readonly rotateCompromised: RotateCompromised;
+      readonly endOrphan: EndOrphan;
       readonly people: PeopleInRotations;
       /** For metrics. */
       readonly measure: () => Promise<RotationMeasurements>;

@@ -139,6 +139,7 @@ const actionWords: Readonly<Record<AuditAction, string>> = {
   "rotation.rotate": "Rotate a secret now",
   "rotation.supply": "Supply the next value of a secret",
   "rotation.confirm": "Confirm that the old credential has ended",
+  "rotation.end-orphan": "Confirm that a credential left at the provider has ended",
   "rotation.abort": "Abort a rotation",
   "rotation.fall-back": "Fall back to the value before",
   "rotation.run": "Rotate a secret",

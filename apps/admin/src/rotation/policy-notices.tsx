@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useCompany } from "../frame/account.ts";
 import { isUnderWay, wordsOfReason, type RotationPolicy } from "../frame/rotation-words.ts";
 import { Notice } from "../ui/notice.tsx";
+import { Orphans } from "./orphans.tsx";
 
 /** What needs a person: rotations that are stuck, that fell back, that ask for something, and what is left at providers. */
 export function PolicyNotices({ policies }: { readonly policies: readonly RotationPolicy[] }): ReactNode {
@@ -26,15 +27,7 @@ function NoticesOf({ policy }: { readonly policy: RotationPolicy }): ReactNode {
         </Notice>
       )}
       {lastRun?.state === "person" && isUnderWay(lastRun) && <Waits policy={policy} run={lastRun.id} />}
-      {orphans.length > 0 && (
-        <Notice kind="warn" title={`Credentials of ${secretKey} may be left at its provider`}>
-          No active version has their values, but the provider may still accept them. Delete those of these
-          names there:{" "}
-          <span translate="no" className="font-mono text-code break-all">
-            {orphans.join(", ")}
-          </span>
-        </Notice>
-      )}
+      {orphans.length > 0 && <Orphans policy={policy} />}
     </>
   );
 }

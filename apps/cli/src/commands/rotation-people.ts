@@ -41,6 +41,21 @@ accept the new one.`,
   done: "Confirmed. The run ends the rotation.",
 });
 
+export const endOrphanCommand = defineCommand({
+  positionals: ["secretKey", "marker"],
+  options: { company },
+  details: `Says that a person has ended a credential at the provider that no run could end: "rotation show" lists those by the names
+that they have there. It is listed no more. For operators.`,
+  examples: ["rotation end-orphan SENDGRID_API_KEY ts-5b3e0c9a7d21-1 --company acmecorp"],
+  run: async ({ secretKey, marker, company: subdomain, json }) => {
+    await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) =>
+      api.rotation.endOrphan.mutate({ company: subdomain, secretKey, marker }),
+    );
+    if (json) printJson({ company: subdomain, secretKey, marker, ended: true });
+    else print(`${marker} is listed no more.`);
+  },
+});
+
 export const abortCommand = personCommand({
   action: "abort",
   details: `Ends a rotation whose value is not current yet: the value is discarded, and its credential ended at the provider. The

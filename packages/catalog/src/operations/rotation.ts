@@ -302,6 +302,13 @@ export const rotationOperations = {
     input: z.strictObject(ofRun),
     output: z.null(),
   }),
+  /** A person ended a credential at the provider that no run could end: it is listed no more. Idempotent. */
+  endOrphan: operation({
+    kind: "mutation",
+    verb: "rotate",
+    input: z.strictObject({ ...ofSecret, marker: z.string().max(1000) }),
+    output: z.null(),
+  }),
   /** Ends a run before its value is current: the value is discarded, and its credential ended at the provider. */
   abort: operation({ kind: "mutation", verb: "rotate", input: z.strictObject(ofRun), output: z.null() }),
   /** Makes the value before the current one current again, while it is accepted. */

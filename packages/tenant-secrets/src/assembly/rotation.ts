@@ -7,6 +7,7 @@ import { startDueRotations, wakeRefused } from "../rotation/begin.ts";
 import type { RotationDrivers } from "../rotation/drivers/driver.ts";
 import { measureRotations } from "../rotation/measure.ts";
 import { createCompromise } from "../rotation/compromise.ts";
+import { createEndOrphan } from "../rotation/orphans.ts";
 import { createPeopleInRotations } from "../rotation/people.ts";
 import { createPolicies } from "../rotation/policies.ts";
 import { createRotationLists } from "../rotation/rotation-lists.ts";
@@ -40,6 +41,7 @@ export function assembleRotation(base: Base, options: RotationOptions) {
       ...createPolicies({ ...base, ...options, rotation }),
       ...createRotationLists({ ...base, ...options, rotation }),
       rotateCompromised: createCompromise({ ...base, ...options, rotation }),
+      endOrphan: createEndOrphan({ ...base, ...options }),
       people: createPeopleInRotations({ ...base, ...options, rotation }),
       measure: () => measureRotations(database),
       /** Starts what is due, for a job. */

@@ -48,6 +48,20 @@ export async function findCredential(
   return row;
 }
 
+/** One that was made here, ended or not, by what it is called at the provider. */
+export async function lockCredential(
+  statements: Statements,
+  secret: OfSecret,
+  marker: string,
+): Promise<CredentialRow | undefined> {
+  const [row] = await statements
+    .select()
+    .from(rotationCredentials)
+    .where(and(ofSecret(secret), eq(rotationCredentials.marker, marker)))
+    .for("update");
+  return row;
+}
+
 /**
  * The credentials of a secret that were made here, may still be there, and whose value no active version has: neither the current
  * one, nor a pending one, nor one inside its grace window. A version that was written again under another number has it, too.

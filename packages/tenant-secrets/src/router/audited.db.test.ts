@@ -385,6 +385,7 @@ const table: Readonly<Record<string, Row>> = {
     action: "rotation.confirm",
     input: (place) => rotation(place, "ask-retire"),
   },
+  "rotation.endOrphan": { action: "rotation.end-orphan", input: orphan },
   "rotation.fallBack": { action: "rotation.fall-back", input: (place) => rotation(place, "watch") },
   "rotation.abort": { action: "rotation.abort", input: (place) => rotation(place, "prepare") },
   "webhooks.list": { action: "webhook.list", input: ({ company }) => ({ company }) },
@@ -446,6 +447,16 @@ async function rotation(place: Place, phase: string): Promise<{ company: string;
   await fixture.superuser`
     update runs set phase = ${phase}, facts = facts || '{"currentVersion": null, "pendingVersion": null}' where id = ${run}`;
   return { company: name.company, run };
+}
+
+/** A credential that no run could end. */
+async function orphan(place: Place): Promise<{ company: string; secretKey: string; marker: string }> {
+  const name = await rotated(place);
+  const marker = "ts-0123456789ab-1";
+  await fixture.superuser`
+    insert into rotation_credentials (company_id, secret_key, marker, run_id, state)
+    select id, ${name.secretKey}, ${marker}, gen_random_uuid(), 'orphan' from companies where subdomain = ${name.company}`;
+  return { ...name, marker };
 }
 
 async function hook({ company, owner }: Place): Promise<{ company: string; endpoint: string }> {

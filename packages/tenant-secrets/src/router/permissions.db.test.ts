@@ -337,6 +337,10 @@ const table: Readonly<Record<string, Row>> = {
     input: ({ company }) => ({ company, run: rotation, value: "fake_supplied_0001" }),
   },
   "rotation.confirm": { may: rotators, input: ({ company }) => ({ company, run: rotation }) },
+  "rotation.endOrphan": {
+    may: rotators,
+    input: ({ company }) => ({ company, secretKey: "CUSTOM_A", marker: "ts-0123456789ab-1" }),
+  },
   "rotation.fallBack": { may: rotators, input: ({ company }) => ({ company, run: rotation }) },
   "rotation.abort": { may: rotators, input: ({ company }) => ({ company, run: rotation }) },
   // A rotation of it is under way.
@@ -512,6 +516,9 @@ beforeAll(async () => {
   const rotated = { company: mine.company, secretKey: "CUSTOM_A" };
   await secrets.rotation.set(operator, { ...rotated, driver: "generated", overlapSeconds: 0 });
   rotation = await secrets.rotation.rotate(operator, { ...rotated, urgent: false });
+  await superuser`
+    insert into rotation_credentials (company_id, secret_key, marker, run_id, state)
+    select id, 'CUSTOM_A', 'ts-0123456789ab-1', gen_random_uuid(), 'orphan' from companies where subdomain = ${mine.company}`;
   const planned = { companies: [mine.company], ratePerMinute: null, before: "switch" } as const;
   migration = await secrets.migrations.begin(operator, { verb: "plan", ...planned });
   const bearer = (credential: string) => ({ authorization: `Bearer ${credential}` });

@@ -88,6 +88,7 @@ const without: Readonly<Record<string, string>> = {
   "rotation.rotateCompromised": "it answers with the runs that are under way",
   "rotation.supply": "a run takes one value, and a repeat is told that it waits for none",
   "rotation.confirm": "a run is confirmed once, and a repeat is told that it waits for nothing",
+  "rotation.endOrphan": "a credential that has ended is left as it is",
   "rotation.abort": "a run is aborted once, and a repeat is told so",
   "rotation.fallBack": "a run falls back once, and a repeat is told so",
   "webhooks.update": sets,

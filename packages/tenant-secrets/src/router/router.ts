@@ -241,6 +241,10 @@ export const appRouter = router({
         await rotation.people.confirm(caller, name);
         return null;
       },
+      endOrphan: async ({ rotation }, caller, orphan) => {
+        await rotation.endOrphan(caller, orphan);
+        return null;
+      },
       abort: async ({ rotation }, caller, name) => {
         await rotation.people.abort(caller, name);
         return null;
