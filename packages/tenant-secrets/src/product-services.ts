@@ -88,7 +88,9 @@ export interface Services {
       /** For metrics. */
       readonly measure: () => Promise<RotationMeasurements>;
       /** Starts the rotations that are due, and continues those that may have to fall back. For a job. */
-      readonly startDue: (signal: AbortSignal) => Promise<DueRotations & { readonly woken: number }>;
+      readonly startDue: (
+        signal: AbortSignal,
+      ) => Promise<DueRotations & { readonly woken: number; readonly reminded: number }>;
     };
   readonly webhooks: Endpoints & { readonly deliveries: DeliveryLog };
   /** Sends notifications in this process, until it is told to stop. `onClockOff`: its clock is not the database's. */

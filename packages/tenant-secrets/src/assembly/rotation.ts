@@ -10,6 +10,7 @@ import { createCompromise } from "../rotation/compromise.ts";
 import { createEndOrphan } from "../rotation/orphans.ts";
 import { createPeopleInRotations } from "../rotation/people.ts";
 import { createPolicies } from "../rotation/policies.ts";
+import { remindOfStuck } from "../rotation/reminding.ts";
 import { createRotationLists } from "../rotation/rotation-lists.ts";
 import { defineRotation } from "../rotation/rotation-run.ts";
 import type { DatabaseStore } from "../stores/database/port.ts";
@@ -47,7 +48,8 @@ export function assembleRotation(base: Base, options: RotationOptions) {
       /** Starts what is due, for a job. */
       startDue: async (signal: AbortSignal) => {
         const due = await startDueRotations(base, rotation, signal);
-        return { ...due, woken: await wakeRefused(database, rotation) };
+        const woken = await wakeRefused(database, rotation);
+        return { ...due, woken, reminded: await remindOfStuck(base, signal) };
       },
     },
     run: rotation,

@@ -61,7 +61,8 @@ export async function startRotation(
   return id;
 }
 
-const scheduler = systemCaller("rotation", { verbs: [], secretKeys: [] });
+/** What the schedule does, and what is told of it, has no person. */
+export const scheduler = systemCaller("rotation", { verbs: [], secretKeys: [] });
 
 /** Policies in one transaction: it holds their locks for a fraction of a second. */
 const batchSize = 500;
@@ -178,7 +179,8 @@ async function recount(
     .for("update", { skipLocked: true });
   for (const policy of stale) {
     const due = await dueOf(statements, policy);
-    await statements.update(rotationPolicies).set(due).where(ofPolicy(policy));
+    const changed = { ...due, ...("state" in due && { updatedAt: sql`now()` }) };
+    await statements.update(rotationPolicies).set(changed).where(ofPolicy(policy));
     if (!("state" in due)) continue;
     const { companyId, secretKey, lastRunId } = policy;
     const event = stuck({ companyId, secretKey, subject: lastRunId ?? undefined, reason: due.reason });

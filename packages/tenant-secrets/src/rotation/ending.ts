@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { RotationReason } from "@repo/catalog";
 import type { Entered } from "../runs/definition.ts";
@@ -18,6 +19,9 @@ const lasting: ReadonlySet<RotationReason> = new Set(["LIMIT", "MISCONFIGURED", 
 const harmless: ReadonlySet<RotationReason> = new Set(["ABORTED", "OVERTAKEN"]);
 /** When a policy whose run failed is due again, by its failures in a row. */
 const retryMs = [5 * minuteMs, 30 * minuteMs, 2 * hourMs, 6 * hourMs, 24 * hourMs] as const;
+
+/** From when on it is reminded of each day. */
+const stuckNow = { updatedAt: sql`now()` };
 
 /** The end of a run, with what it means for its policy. */
 export async function finish({ audit }: RunParts, step: RotationStep): Promise<Entered> {
@@ -56,6 +60,7 @@ async function settlePolicy(
     // What it was stuck at is over.
     const isRotated = outcome === "rotated" && policy.state === "stuck";
     const state = isRotated ? "active" : policy.state;
+    const isStuck = state === "active" && paused === undefined && "state" in due;
     await statements
       .update(rotationPolicies)
       .set({
@@ -66,9 +71,9 @@ async function settlePolicy(
         // One that is paused is counted again when it is resumed.
         ...(state !== "paused" && due),
         ...paused,
+        ...(isStuck && stuckNow),
       })
       .where(which);
-    const isStuck = state === "active" && paused === undefined && "state" in due;
     return isStuck ? due.reason : undefined;
   }
   const failures = policy.failures + 1;
@@ -85,6 +90,7 @@ async function settlePolicy(
       reason,
       lastRunId: run.id,
       state: isStuck ? "stuck" : policy.state,
+      ...(isStuck && stuckNow),
     })
     .where(which);
   return isStuck ? (reason ?? undefined) : undefined;

@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { AuditEntry, AuditLog } from "@repo/audit-log";
 import type { FailedRun } from "../runs/definition.ts";
@@ -24,7 +24,7 @@ export async function stickAtStopped(
   const reason = "STOPPED";
   const changed = await statements
     .update(rotationPolicies)
-    .set({ state: "stuck", reason, lastRunId: run.id })
+    .set({ state: "stuck", reason, lastRunId: run.id, updatedAt: sql`now()` })
     .where(and(ofPolicy({ companyId, secretKey }), eq(rotationPolicies.state, "active")))
     .returning({ secretKey: rotationPolicies.secretKey });
   const event = { companyId, secretKey, subject: run.id, reason } as const;

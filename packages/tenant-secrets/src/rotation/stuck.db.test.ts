@@ -173,3 +173,24 @@ test("a policy that is paused stays so when its run is given up, and the failure
   expect(await events("rotation.run")).toEqual(["failed STOPPED"]);
   expect(await events("rotation.stick")).toEqual([]);
 });
+
+test("a policy that is stuck is told of once a day, by however many processes, until it is resumed", async () => {
+  await setPolicy();
+  await superuser`update rotation_policies set updated_at = now() - interval '3 days'`;
+  await startStopped();
+  const remind = async () => {
+    const looks = await Promise.all([1, 2, 3].map(() => secrets.rotation.startDue(signal)));
+    return looks.reduce((sum, { reminded }) => sum + reminded, 0);
+  };
+  const aDayLater = () => superuser`update rotation_policies set updated_at = updated_at - interval '1 day'`;
+  expect(await remind()).toBe(0);
+  for (let day = 1; day <= 2; day++) {
+    await aDayLater();
+    expect(await remind()).toBe(1);
+    expect(await remind()).toBe(0);
+    expect(await events("rotation.stick")).toEqual(Array.from({ length: day + 1 }, () => "success STOPPED"));
+  }
+  await secrets.rotation.resume(owner, name());
+  await aDayLater();
+  expect(await remind()).toBe(0);
+});
