@@ -172,6 +172,15 @@ describe("the catalogue of the database", () => {
     expect(forEverybody).toEqual([]);
   });
 
+  test("inserts every column of an event, but for those that the database fills, with what it notifies of", async () => {
+    const [source] = await superuser<{ names: string }[]>`
+      select substring(prosrc from 'insert into public.audit_events \\(([^)]*)\\)') as names from pg_proc where proname = 'insert_notifying_events'`;
+    const columns = await names(superuser`
+      select column_name as name from information_schema.columns
+      where table_schema = 'public' and table_name = 'audit_events' and column_name not in ('xid', 'position')`);
+    expect(source?.names.split(/,\s*/).toSorted()).toEqual(columns);
+  });
+
   test("gives the application's role no way to truncate or own, to delete but request ids, counters and settled writes, or to look at operators", async () => {
     const privileges = await names(superuser`
       select table_name || ' ' || privilege_type as name from information_schema.role_table_grants
