@@ -144,7 +144,7 @@ const actionWords: Readonly<Record<AuditAction, string>> = {
   "rotation.fall-back": "Fall back to the value before",
   "rotation.run": "Rotate a secret",
   "rotation.ask": "Ask for the next value of a secret",
-  "rotation.ask-retire": "Ask to end the old credential",
+  "rotation.ask-retire": "Ask a person to end a credential",
   "rotation.retire": "End the old credential",
   "rotation.stick": "Rotation is stuck",
   "webhook.list": "List the webhook endpoints",

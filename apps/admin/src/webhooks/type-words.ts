@@ -19,7 +19,7 @@ const typeWords: Readonly<Record<NotificationType, string>> = {
   "secret.rotation_failed": "A rotation failed",
   "secret.rotation_fell_back": "A rotation fell back to the value before",
   "secret.action_needed": "A rotation needs a person",
-  "secret.retire_by_hand": "An old credential can be revoked by hand",
+  "secret.retire_by_hand": "A credential can be ended by hand",
   "secret.retired": "An old credential was revoked",
   "secret.retire_failed": "An old credential could not be revoked",
   "rotation.stuck": "The rotation of a secret is stuck",

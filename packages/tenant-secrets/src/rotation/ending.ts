@@ -24,8 +24,9 @@ const retryMs = [5 * minuteMs, 30 * minuteMs, 2 * hourMs, 6 * hourMs, 24 * hourM
 const stuckNow = { updatedAt: sql`now()` };
 
 /** The end of a run, with what it means for its policy. */
-export async function finish({ audit }: RunParts, step: RotationStep): Promise<Entered> {
+export async function finish({ audit, drivers }: RunParts, step: RotationStep): Promise<Entered> {
   const { outcome, reason } = step.facts;
+  const left = suppliedInVain(drivers, step);
   await audit.ready();
   return step.enter(async (statements) => {
     const { companyId, secretKey } = step.input;
@@ -38,10 +39,22 @@ export async function finish({ audit }: RunParts, step: RotationStep): Promise<E
         outcome: outcome === "failed" ? "failed" : "success",
         reason: reason ?? undefined,
       },
+      ...(left === undefined
+        ? []
+        : [{ ...event, action: "rotation.ask-retire", outcome: "success", version: left } as const]),
       ...(stuckAt === undefined ? [] : [stuck({ ...event, reason: stuckAt })]),
     ]);
     return { phase: "done" };
   });
+}
+
+/** The version that a person supplied for a run that did not rotate: its credential is theirs to end. */
+function suppliedInVain(
+  drivers: RunParts["drivers"],
+  { input: { driver: name }, facts: { outcome, pendingVersion } }: RotationStep,
+): number | undefined {
+  const isSupplied = Object.hasOwn(drivers, name) && drivers[name]?.creates === "person";
+  return isSupplied && outcome !== "rotated" ? (pendingVersion ?? undefined) : undefined;
 }
 
 /** @returns why the policy has become stuck; undefined where it has not */

@@ -166,6 +166,43 @@ test("a person who may not write, and a run of another company, are refused befo
   expect(stripe.requests().length).toBe(asked);
 });
 
+test.each([
+  [
+    "falls back by hand",
+    { outcome: "fell-back", reason: "FELL_BACK" },
+    async (run: string) => {
+      await drive(run, ({ phase }) => phase === "watch");
+      await secrets.rotation.people.fallBack(owner, { company: acme, run });
+    },
+  ],
+  [
+    "is aborted",
+    { outcome: "failed", reason: "ABORTED" },
+    (run: string) => secrets.rotation.people.abort(owner, { company: acme, run }),
+  ],
+] as const)(
+  "after a value was supplied, a run that %s asks for the end of its credential",
+  async (_, end, act) => {
+    const run = await begin();
+    await supply(run, next, { sameAccount: true });
+    await act(run);
+    expect(await drive(run, ({ state }) => state === "done")).toMatchObject(end);
+    const events = await superuser`
+    select version, secret_key from audit_events where action = 'rotation.ask-retire' and subject = ${run}`;
+    expect(events).toEqual([{ version: 2, secret_key: key }]);
+    expect(await valueNow()).toBe(old);
+  },
+);
+
+test("a run that is aborted before a value was supplied asks for the end of none", async () => {
+  const run = await begin();
+  await secrets.rotation.people.abort(owner, { company: acme, run });
+  await drive(run, ({ state }) => state === "done");
+  const events =
+    await superuser`select from audit_events where action = 'rotation.ask-retire' and subject = ${run}`;
+  expect(events).toHaveLength(0);
+});
+
 test("a person who does nothing is reminded each day, and nothing is cut off", async () => {
   const run = await begin();
   for (let day = 0; day < 3; day++) {
