@@ -20,7 +20,7 @@ export function SecretRotation({ secret }: { readonly secret: SecretDescription 
   if (secret.rotation === undefined && !can("rotate")) return null;
   return (
     <section aria-label="Rotation" className="grid gap-3 border-t border-line pt-4">
-      <h3 className="font-medium">Rotation</h3>
+      <h2 className="font-medium">Rotation</h2>
       {secret.rotation === undefined ? (
         <Unset secretKey={secret.secretKey} />
       ) : (

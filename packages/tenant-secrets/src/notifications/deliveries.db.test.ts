@@ -594,9 +594,11 @@ test("a company that is shredded is not notified any more, and its log is gone",
 });
 
 test("a suspended company is not notified until it is resumed", async () => {
-  const { from } = await activeEndpoint();
+  const { id, from } = await activeEndpoint();
   await secretsOf(acme).set("CUSTOM_A", "fake-a");
   await received(from, 1);
+  // Its outcome would end it again.
+  await nothingWaits(id);
   await secrets.suspension.suspend(operator, acme);
   await superuser`update webhook_deliveries set state = 'waiting', finished_at = null, next_at = now() where type = 'secret.created'`;
   await new Promise((resolve) => setTimeout(resolve, 1200));
