@@ -50,7 +50,8 @@ export function RunActions({ run }: { readonly run: RunDetails }): ReactNode {
           said="It falls back"
         >
           The value before becomes current again as a new version. The credential that this rotation made is
-          ended at the provider, and the policy is paused until a person resumes it.
+          ended at the provider, and the policy is paused until a person resumes it. What a person made there
+          is ended there by a person.
         </RunDialog>
       )}
     </>
