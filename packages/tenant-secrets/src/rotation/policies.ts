@@ -47,13 +47,14 @@ export interface Policies {
    * @returns the id of the run: of the one that is under way, or of another one
    * @throws {TenantSecretsError} INVALID_INPUT for an urgent rotation without a purpose
    */
-  rotate(caller: Caller, asked: SecretName & Urgency): Promise<string>;
-}
-
-interface Urgency {
-  readonly urgent: boolean;
-  /** Of an urgent rotation. */
-  readonly purpose?: RevealPurpose | undefined;
+  rotate(
+    caller: Caller,
+    asked: SecretName & {
+      readonly urgent: boolean;
+      /** Of an urgent rotation. */
+      readonly purpose?: RevealPurpose | undefined;
+    },
+  ): Promise<string>;
 }
 
 export interface PolicyParts extends CheckParts {
