@@ -45,7 +45,7 @@ test("a client that disconnects in the middle of its body ends no provider", asy
 test("a provider that stops carries out no delayed request", async () => {
   provider.faults.add({ fault: "delay", ms: 500 });
   const delayed = Promise.allSettled([call(provider, "GET /keys")]);
-  await expect.poll(() => provider.requests().length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => provider.requests().length, { timeout: 60_000 }).toBe(1);
   await provider.stop();
   expect(await delayed).toMatchObject([{ status: "rejected" }]);
   await new Promise((resolve) => setTimeout(resolve, 600));
@@ -57,7 +57,7 @@ describe("a fault", () => {
     provider.faults.add({ fault: "delay", ms: 300 });
     const startedAt = performance.now();
     const delayed = call(provider, "GET /keys");
-    await expect.poll(() => provider.requests().length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => provider.requests().length, { timeout: 60_000 }).toBe(1);
     expect(carriedOut).toBe(0);
     expect((await delayed).status).toBe(201);
     expect(performance.now() - startedAt).toBeGreaterThan(290);

@@ -33,6 +33,8 @@ export interface LocalProvider {
   readonly faults: Faults;
   /** What came in since the start, oldest first. */
   requests(): readonly ProviderRequest[];
+  /** Resolves once what came in so far is carried out, also where the answer is not waited for. */
+  settled(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -90,9 +92,13 @@ export async function startProvider(
     });
   }
 
+  const inFlight = new Set<Promise<void>>();
   const server = createServer((incoming, outgoing) => {
     // A client that disconnects in the middle of its body must not end the server.
-    void respond(incoming, outgoing).catch(() => outgoing.destroy());
+    const responding = respond(incoming, outgoing)
+      .catch(() => void outgoing.destroy())
+      .finally(() => inFlight.delete(responding));
+    inFlight.add(responding);
   });
   server.listen(port ?? 0, "127.0.0.1");
   await once(server, "listening");
@@ -102,6 +108,9 @@ export async function startProvider(
     url: `http://127.0.0.1:${address.port}`,
     faults,
     requests: () => [...received],
+    settled: async () => {
+      await Promise.all(inFlight);
+    },
     stop: () => {
       stopping.abort();
       stopped ??= close(server);

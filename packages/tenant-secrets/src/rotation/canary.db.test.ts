@@ -9,6 +9,7 @@ import { inProcessFetch } from "../router/handler.ts";
 import { providerChecks } from "../providers/provider-checks.ts";
 import { RunDriven } from "../runs/lease.ts";
 import { codeOf, createFixture, operator, type Person, product } from "../testing/fixture.ts";
+import { unpaced } from "../testing/unpaced.ts";
 import { rotationDrivers } from "./drivers/drivers.ts";
 import { generated } from "./drivers/generated.ts";
 
@@ -31,7 +32,7 @@ beforeAll(async () => {
   const start = async () => {
     const secrets = fixture.another({
       outbound: createOutbound({ allow: [new URL(sendgrid.url).host] }),
-      drivers: rotationDrivers({ sendgrid: sendgrid.url }),
+      drivers: unpaced(rotationDrivers({ sendgrid: sendgrid.url })),
       checks: providerChecks({ sendgrid: sendgrid.url }),
     });
     serving.push(await secrets.serve(fixture.urls.listener, () => {}));
@@ -84,7 +85,7 @@ async function begin(canary: RotationCanary = { percent: 10, seconds: 600 }): Pr
   await here.rotation.set(owner, { ...name(), driver: "sendgrid", overlapSeconds: 3600, canary });
   const run = await here.rotation.rotate(owner, { ...name(), urgent: false });
   await drive(run, isTrying);
-  await vi.waitFor(async () => expect(await values(there, 200)).toContain("new"), 10_000);
+  await vi.waitFor(async () => expect(await values(there, 200)).toContain("new"), 60_000);
   return run;
 }
 
@@ -156,7 +157,7 @@ test("a value that is refused once ends the trial everywhere; the run fails, and
   for (let i = 0; i < 40; i++) seen.push(await there.company(acme, product).use(key, refusesNew));
   expect(new Set(seen)).toEqual(new Set(["sent"]));
   // The other process has learned of it by the notification of the change.
-  await vi.waitFor(async () => expect(shareOf(await values(here, 50))).toBe(0), 10_000);
+  await vi.waitFor(async () => expect(shareOf(await values(here, 50))).toBe(0), 60_000);
   expect(await here.rotation.startDue(signal)).toMatchObject({ woken: 1 });
   expect(await drive(run, isDone)).toMatchObject({ outcome: "failed", reason: "CANARY" });
   expect(live()).toEqual(["made by a person"]);
@@ -222,7 +223,7 @@ test("a rotation that is aborted while its value is tried leaves nothing, and no
   await here.rotation.people.abort(owner, { company: acme, run });
   expect(await drive(run, isDone)).toMatchObject({ outcome: "failed", reason: "ABORTED" });
   expect(live()).toEqual(["made by a person"]);
-  await vi.waitFor(async () => expect(shareOf(await values(there, 100))).toBe(0), 10_000);
+  await vi.waitFor(async () => expect(shareOf(await values(there, 100))).toBe(0), 60_000);
 });
 
 test("a value that a person writes meanwhile stays: the trial ends at once, and the run within a minute", async () => {
@@ -230,7 +231,7 @@ test("a value that a person writes meanwhile stays: the trial ends at once, and 
   const mine = sendgrid.addKey({ name: "of the person" }).value;
   await there.company(acme, product).set(key, mine);
   old = mine;
-  await vi.waitFor(async () => expect(shareOf(await values(here, 50))).toBe(0), 10_000);
+  await vi.waitFor(async () => expect(shareOf(await values(here, 50))).toBe(0), 60_000);
   expect(await there.rotation.startDue(signal)).toMatchObject({ woken: 1 });
   await here.runs.work["rotate-secret"]?.(run, signal);
   expect(await drive(run, isDone)).toMatchObject({ outcome: "failed", reason: "OVERTAKEN" });
@@ -263,7 +264,7 @@ test("a process that has lost the run begins no canary, and two at every step be
   sendgrid.faults.add({ fault: "delay", ms: 800 });
   const asked = sendgrid.requests().length;
   const slow = here.runs.work["rotate-secret"]?.(run, signal).catch((error: unknown) => error);
-  await vi.waitFor(() => expect(sendgrid.requests().length).toBeGreaterThan(asked), 10_000);
+  await vi.waitFor(() => expect(sendgrid.requests().length).toBeGreaterThan(asked), 60_000);
   await superuser`update runs set lease_until = now() - interval '1 second' where id = ${run}`;
   await there.runs.work["rotate-secret"]?.(run, signal);
   expect(await slow).toBeInstanceOf(RunDriven);
@@ -278,7 +279,7 @@ test("a canary of a head that another party has changed is an integrity failure"
   await superuser`update company_secrets set canary = jsonb_set(canary, '{percent}', '100') where canary is not null`;
   await vi.waitFor(async () => {
     expect(await codeOf(there.company(acme, product).use(key, async () => "used"))).toBe("INTEGRITY_FAILURE");
-  }, 10_000);
+  }, 60_000);
 });
 
 test("a driver whose new value ends the old one has no canary", async () => {

@@ -1,7 +1,7 @@
 import { and, eq, inArray, isNotNull, ne, not, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { markerOf } from "./drivers/marker.ts";
-import type { RotationStep } from "./rotation-state.ts";
+import { type RotationStep, secondMs } from "./rotation-state.ts";
 
 const { rotationCredentials } = tables;
 
@@ -122,6 +122,31 @@ export async function findMade(
       and(ofSecret(input), eq(rotationCredentials.runId, run.id), eq(rotationCredentials.state, "live")),
     );
   return rows.flatMap(({ ref }) => (ref === null ? [] : [ref]));
+}
+
+/**
+ * Whether the provider was asked for a credential of a run within this time, and what came of it is not known.
+ *
+ * @param ms milliseconds
+ */
+export async function wasJustAsked(
+  statements: Statements,
+  { run, input }: Pick<RotationStep, "run" | "input">,
+  ms: number,
+): Promise<boolean> {
+  const rows = await statements
+    .select({ marker: rotationCredentials.marker })
+    .from(rotationCredentials)
+    .where(
+      and(
+        ofSecret(input),
+        eq(rotationCredentials.runId, run.id),
+        inArray(rotationCredentials.state, ["wanted", "orphan"]),
+        sql`${rotationCredentials.updatedAt} > now() - make_interval(secs => ${ms / secondMs})`,
+      ),
+    )
+    .limit(1);
+  return rows.length > 0;
 }
 
 /** The provider has nothing of a run's any more but what is in use. */

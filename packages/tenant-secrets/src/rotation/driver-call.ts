@@ -21,9 +21,8 @@ export interface DriverParts {
 
 /** Milliseconds that one step of a driver may take: less than the lease of a run lasts. */
 const stepMs = 20_000;
-/** Steps of one driver at the same time in a process, and milliseconds between their beginnings. */
+/** Steps of one driver at the same time in a process. */
 const atOnce = 4;
-const paceMs = 250;
 
 /** Runs one step of a driver. Values that it was given are wiped afterwards. */
 export type AskDriver = <T>(
@@ -38,7 +37,7 @@ export function createAskDriver(parts: DriverParts): AskDriver {
   return async (step, secret, work) => {
     const { driver: name, managerKey } = step.input;
     const driver = driverOf(parts.drivers, name);
-    const pace = paces.get(name) ?? newPace();
+    const pace = paces.get(name) ?? newPace(driver);
     paces.set(name, pace);
     const current = await secret.openCurrent();
     let manager: Plaintext | undefined;
@@ -112,7 +111,7 @@ interface Pace {
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
-function newPace(): Pace {
+function newPace({ paceMs = 250 }: Pick<RotationDriver, "paceMs">): Pace {
   const limit: BulkheadPolicy = bulkhead(atOnce, Infinity);
   let last: Promise<unknown> = Promise.resolve();
   return {

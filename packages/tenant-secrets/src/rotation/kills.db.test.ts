@@ -77,7 +77,7 @@ const fingerprints = () => new Set(sendgrid.liveCredentials().map(({ fingerprint
 
 test(
   `${kills} workers that are killed in the middle of rotations leave no key behind, and the current one is accepted all the while`,
-  { timeout: 60_000 + kills * 12_000 },
+  { timeout: 180_000 + kills * 12_000 },
   async () => {
     const acme = await fixture.company("database");
     const owner = await fixture.person(acme, "owner");

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { TenantSecretsError } from "@repo/catalog";
 import { RunDriven } from "../runs/lease.ts";
 import { ROTATION_MODEL_RUNS, ROTATION_MODEL_SEED } from "../testing/env.ts";
+import { unpaced } from "../testing/unpaced.ts";
 import { createFixture, product } from "../testing/fixture.ts";
 import { createGuidedDriver } from "./drivers/guided/guided.ts";
 import { createSendgridDriver } from "./drivers/sendgrid.ts";
@@ -89,7 +90,7 @@ async function begin() {
   const sendgrid = await startLocalSendgrid();
   const parts = () => ({
     outbound: createOutbound({ allow: [new URL(sendgrid.url).host] }),
-    drivers: { sendgrid: createSendgridDriver(sendgrid.url), guided: createGuidedDriver({}) },
+    drivers: unpaced({ sendgrid: createSendgridDriver(sendgrid.url), guided: createGuidedDriver({}) }),
   });
   const [secrets, other] = [fixture.another(parts()), fixture.another(parts())];
   const company = await fixture.company("database");
@@ -261,7 +262,7 @@ async function holds(commands: readonly Command[]): Promise<void> {
 
 test(
   "whatever people, time, workers and the provider do, the current value is accepted and no credential is lost",
-  { timeout: 120_000 + runs * 30_000 },
+  { timeout: 240_000 + runs * 30_000 },
   async () => {
     expect.hasAssertions();
     const seed = Number(ROTATION_MODEL_SEED ?? Math.floor(Math.random() * 2 ** 31));

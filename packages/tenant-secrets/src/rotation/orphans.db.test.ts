@@ -3,6 +3,7 @@ import { startLocalSendgrid, type LocalSendgrid } from "@repo/providers/sendgrid
 import { TenantSecretsError } from "@repo/catalog";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { codeOf, createFixture, type Person, product } from "../testing/fixture.ts";
+import { unpaced } from "../testing/unpaced.ts";
 import { providerChecks } from "../providers/provider-checks.ts";
 import { rotationDrivers } from "./drivers/drivers.ts";
 
@@ -22,7 +23,7 @@ beforeAll(async () => {
   sendgrid = await startLocalSendgrid();
   secrets = fixture.another({
     outbound: createOutbound({ allow: [new URL(sendgrid.url).host] }),
-    drivers: rotationDrivers({ sendgrid: sendgrid.url }),
+    drivers: unpaced(rotationDrivers({ sendgrid: sendgrid.url })),
     checks: providerChecks({ sendgrid: sendgrid.url }),
   });
   acme = await fixture.company("database");

@@ -4,6 +4,7 @@ import { startLocalStripe, type LocalStripe } from "@repo/providers/stripe";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { RotationRunDescription } from "@repo/catalog";
 import { codeOf, createFixture, type Person, product } from "../testing/fixture.ts";
+import { unpaced } from "../testing/unpaced.ts";
 import { providerChecks } from "../providers/provider-checks.ts";
 import { rotationDrivers } from "./drivers/drivers.ts";
 
@@ -25,7 +26,7 @@ beforeAll(async () => {
   stripe = await startLocalStripe();
   secrets = fixture.another({
     outbound: createOutbound({ allow: [new URL(stripe.url).host] }),
-    drivers: rotationDrivers({ stripe: stripe.url }),
+    drivers: unpaced(rotationDrivers({ stripe: stripe.url })),
     checks: providerChecks({ stripe: stripe.url }),
   });
 });

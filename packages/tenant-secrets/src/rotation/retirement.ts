@@ -7,6 +7,7 @@ import {
   findMade,
   orphanMade,
   retireLeft,
+  wasJustAsked,
 } from "./credentials.ts";
 import { driverOf } from "./driver-call.ts";
 import type { Retirement, RotationDriver } from "./drivers/driver.ts";
@@ -140,6 +141,7 @@ async function sweep(parts: RunParts, step: RotationStep, driver: Retiring): Pro
   if (driver.creates !== "provider" || driver.find === undefined) return finish(parts, step);
   const secret = await openSecret(parts, step);
   if (secret === undefined) return finishUnswept(parts, step);
+  if (await mayStillCarryOut(parts, step)) return again(step, settleMs);
   const inUse = await parts.database.acrossCompanies((statements) => findMade(statements, step));
   await parts.ask(step, secret, async (_, call) => {
     for (const left of (await driver.find?.(call)) ?? []) {
@@ -149,6 +151,17 @@ async function sweep(parts: RunParts, step: RotationStep, driver: Retiring): Pro
   });
   await step.commit((statements) => retireLeft(statements, step));
   return finish(parts, step);
+}
+
+/** Milliseconds for which a provider may still carry out a request whose answer was given up. */
+const settleMs = minuteMs;
+
+/** Whether what a request has made may be at the provider only after this look. A look that follows a wait is the last one. */
+async function mayStillCarryOut({ database }: RunParts, step: RotationStep): Promise<boolean> {
+  const { attempt: count, reason, phaseSince } = step.facts;
+  const isAnswered = count === 1 && reason !== null && reason !== "UNAVAILABLE";
+  if (isAnswered || phaseSince !== null) return false;
+  return database.acrossCompanies((statements) => wasJustAsked(statements, step, settleMs));
 }
 
 /** What was asked for, and is not known to have ended, is listed with the policy. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { RotationRunDescription, RotationRunDetails } from "@repo/catalog";
 import { RunDriven } from "../runs/lease.ts";
 import { codeOf, createFixture, operator, type Person, product } from "../testing/fixture.ts";
+import { unpaced } from "../testing/unpaced.ts";
 import { providerChecks } from "../providers/provider-checks.ts";
 import { rotationDrivers } from "./drivers/drivers.ts";
 
@@ -22,7 +23,7 @@ let old: { readonly id: string; readonly value: string };
 const processOf = () =>
   fixture.another({
     outbound: createOutbound({ allow: [new URL(sendgrid.url).host] }),
-    drivers: rotationDrivers({ sendgrid: sendgrid.url }),
+    drivers: unpaced(rotationDrivers({ sendgrid: sendgrid.url })),
     checks: providerChecks({ sendgrid: sendgrid.url }),
   });
 
@@ -351,7 +352,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
         await secrets.runs.work["rotate-secret"]?.(run, signal).catch(() => {});
       }
     })();
-    await vi.waitFor(() => expect(sendgrid.requests().length).toBeGreaterThanOrEqual(asked + nth), 10_000);
+    await vi.waitFor(() => expect(sendgrid.requests().length).toBeGreaterThanOrEqual(asked + nth), 60_000);
     await superuser`update runs set lease_until = now() - interval '1 second' where id = ${run}`;
     await drive(run, inPhase("watch"), other);
     await slow;

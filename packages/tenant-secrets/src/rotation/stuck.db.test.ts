@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { RotationRunDescription } from "@repo/catalog";
 import { mostAttempts } from "../runs/lease.ts";
 import { codeOf, createFixture, type Person, product } from "../testing/fixture.ts";
+import { unpaced } from "../testing/unpaced.ts";
 import { providerChecks } from "../providers/provider-checks.ts";
 import { rotationDrivers } from "./drivers/drivers.ts";
 
@@ -21,7 +22,7 @@ beforeAll(async () => {
   sendgrid = await startLocalSendgrid();
   secrets = fixture.another({
     outbound: createOutbound({ allow: [new URL(sendgrid.url).host] }),
-    drivers: rotationDrivers({ sendgrid: sendgrid.url }),
+    drivers: unpaced(rotationDrivers({ sendgrid: sendgrid.url })),
     checks: providerChecks({ sendgrid: sendgrid.url }),
   });
 });

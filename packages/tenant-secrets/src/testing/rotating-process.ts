@@ -11,6 +11,7 @@ import { assembleTenantSecrets } from "../assemble.ts";
 import { createTasks } from "../jobs/jobs.ts";
 import { rotationDrivers } from "../rotation/drivers/drivers.ts";
 import { withCommitPoints } from "./points.ts";
+import { unpaced } from "./unpaced.ts";
 
 // For rotation/kills.db.test.ts: a worker of jobs that rotates with a local provider, and kills itself at a point: before or after
 // a commit that changes something, or before a request to the provider or after its answer. It reads its orders from standard input.
@@ -49,7 +50,7 @@ const secrets = assembleTenantSecrets({
   database,
   infisical: createInfisicalClient({ ...infisical, environment: "dev" }),
   catalog: deliveryChatCatalog,
-  drivers: rotationDrivers({ sendgrid }),
+  drivers: unpaced(rotationDrivers({ sendgrid })),
   outbound: {
     ...outbound,
     fetch: async (...args) => {

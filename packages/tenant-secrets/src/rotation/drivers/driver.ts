@@ -65,6 +65,8 @@ interface DriverFacts<S> {
    * as `self`.
    */
   readonly manager: "none" | "self" | "required" | "optional";
+  /** Milliseconds between the beginnings of two steps of this driver in one process. Default 250. */
+  readonly paceMs?: number | undefined;
   /** The shortest time between two rotations, in seconds. Default: an hour. */
   readonly leastSeconds?: number | undefined;
   /** What a person has to know who makes a policy with this driver: a sentence. */

@@ -33,6 +33,7 @@ export const generated: MakingDriver<Settings> = {
   overlap: "both-valid",
   settleSeconds: 0,
   manager: "none",
+  paceMs: 0,
   leadSeconds: 86_400,
   make: (settings) => Plaintext.fromText(randomText(settings)),
   apply: async () => ({}),

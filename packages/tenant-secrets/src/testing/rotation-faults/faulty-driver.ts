@@ -53,6 +53,7 @@ export function withFault(
 
   const common = {
     name,
+    paceMs: 0,
     test: (call: DriverCall, value: Parameters<RotationDriver["test"]>[1]) => {
       const isCurrent = call.current !== undefined && call.current.bytes.equals(value.bytes);
       return driver.test(begin(isCurrent ? "watch" : "test", call), value);

@@ -36,6 +36,8 @@ export interface FaultWorld {
   /** The names of what the provider accepts, but for what a person made: markers where it has them. */
   live(): Promise<readonly string[]>;
   accepts(value: string): Promise<boolean>;
+  /** Resolves once the provider has carried out what it was asked for, also where the answer was given up. */
+  settled(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -49,10 +51,12 @@ interface Keys {
   readonly faults: { add(fault: { readonly fault: "dropBefore" } & object): void };
   addKey(key: { readonly name: string }): { readonly id: string; readonly value: string };
   liveCredentials(): readonly { readonly name: string; readonly fingerprint: string }[];
+  settled(): Promise<void>;
   stop(): Promise<void>;
 }
 
-const lateMs = 400;
+/** Longer than a run is driven until its last look at the provider. */
+const lateMs = 3000;
 const patienceMs = 100;
 
 const postgresWays = [
@@ -147,6 +151,7 @@ function keysWorld(
         .filter(({ fingerprint }) => fingerprint !== printOf(ofPerson.value))
         .map(({ name }) => name),
     accepts: async (text) => prints().some(({ fingerprint }) => fingerprint === printOf(text)),
+    settled: () => provider.settled(),
     stop: () => provider.stop(),
   };
 }
@@ -193,6 +198,7 @@ async function oauthWorld(name: string): Promise<FaultWorld> {
       return (await globalThis.fetch(`${oauth.url}/me`, { headers: { authorization: `Bearer ${token}` } }))
         .ok;
     },
+    settled: () => oauth.settled(),
     stop: () => oauth.stop(),
   };
 }
@@ -229,6 +235,7 @@ async function postgresWorld(superuser: postgres.Sql): Promise<FaultWorld> {
     faults: postgresWays.map((way) => ({ name: nameOf(way), arm: () => proxy.faults[way](1) })),
     live,
     accepts: async (text) => (await live()).includes(PostgresLogin.parse(JSON.parse(text)).user),
+    settled: () => Promise.resolve(),
     stop: async () => {
       await proxy.stop();
       await superuser.unsafe(`drop role ${one}, ${two}, ${admin}`);
