@@ -81,7 +81,7 @@ test("a cancelled run is cleaned up before it ends, and keeps its subject until 
 
 test(
   "a clean-up that is killed in any of its transactions is finished by another process, with each item undone once",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     let killed = 0;
     for (; ; killed++) {
@@ -112,7 +112,7 @@ test("a clean-up that was taken over is refused in its next step", async () => {
   expect(await undone(run)).toEqual(sevenTimes(1));
 });
 
-test("a job does the clean-up, and is retried if it fails", { timeout: 60_000 }, async () => {
+test("a job does the clean-up, and is retried if it fails", { timeout: 180_000 }, async () => {
   const run = await cancelled();
   let failures = 0;
   const toy = defineToy({
@@ -128,7 +128,7 @@ test("a job does the clean-up, and is retried if it fails", { timeout: 60_000 },
   });
   onTestFinished(() => jobs.stop());
   await vi.waitFor(async () => expect((await toy.get(run.id)).row.state).toBe("cancelled"), {
-    timeout: 30_000,
+    timeout: 60_000,
   });
   expect(failures).toBe(2);
   expect(await undone(run)).toEqual(sevenTimes(1));

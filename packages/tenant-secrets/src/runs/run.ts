@@ -303,9 +303,11 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
             await drive(id, { caller, tools: tools(), signal });
           });
         } catch (error) {
-          // A run that was paused or cancelled meanwhile is not continued by this job, and one that waits has another job.
-          const isOver = error instanceof RunStopped && error.because !== "aborted";
-          if (!isOver && !(error instanceof RunWaiting)) throw error;
+          // A run that was paused or cancelled meanwhile is not continued by this job.
+          if (error instanceof RunStopped && error.because !== "aborted") return;
+          if (!(error instanceof RunWaiting)) throw error;
+          // This job came before its time: without another one, the run would wait for ever.
+          await database.acrossCompanies((statements) => enqueue(statements, { id }));
         }
       }),
   };

@@ -117,7 +117,7 @@ describe("driving runs", () => {
 
   test(
     "that is killed in any of its transactions is finished by another process, with each item done once",
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async () => {
       let killed = 0;
       for (; ; killed++) {
@@ -313,7 +313,7 @@ describe("a run whose step throws", () => {
     expect(await worked(row)).toEqual(sevenTimes(1));
   });
 
-  test("a failing run is retried by the job queue, from its position", { timeout: 60_000 }, async () => {
+  test("a failing run is retried by the job queue, from its position", { timeout: 180_000 }, async () => {
     let failures = 0;
     const toy = defineToy({
       kind: "toy-by-job",
@@ -332,7 +332,7 @@ describe("a run whose step throws", () => {
       log: () => {},
     });
     onTestFinished(() => jobs.stop());
-    await vi.waitFor(async () => expect((await toy.get(row.id)).row.state).toBe("done"), { timeout: 30_000 });
+    await vi.waitFor(async () => expect((await toy.get(row.id)).row.state).toBe("done"), { timeout: 60_000 });
     expect(failures).toBe(2);
     expect(await worked(row)).toEqual(sevenTimes(1));
   });

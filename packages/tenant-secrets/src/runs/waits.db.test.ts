@@ -51,8 +51,10 @@ test("a run that waits has no lease, shows its wait, and is driven by no process
   });
   expect(await jobsOf(id)).toEqual([waitUntil]);
   await expect(toy.drive(id, driving)).rejects.toBeInstanceOf(RunWaiting);
-  // A job that comes early does nothing, and leaves the run to the one that comes in time.
+  // A job that comes early leaves the run to one that comes in time, also where there was none.
+  await fixture.superuser`delete from graphile_worker._private_jobs where key = ${`toy:${id}`}`;
   await toy.work?.(id, new AbortController().signal);
+  expect(await jobsOf(id)).toEqual([waitUntil]);
   expect(await toys.countsOf({ id, ...rest }, "worked")).toEqual(sevenTimes(0));
   await endWait(id);
   expect((await toy.drive(id, driving)).row).toMatchObject({ state: "done", notBefore: null });
@@ -72,7 +74,7 @@ test("a run that waits keeps its wait when it is paused and resumed, and ends at
   expect(await codeOf(toy.drive(id, driving))).toBe("CONFLICT");
 });
 
-test("a run that waits is continued by a worker when its time has come", { timeout: 60_000 }, async () => {
+test("a run that waits is continued by a worker when its time has come", { timeout: 180_000 }, async () => {
   const waitUntil = await inSeconds(3);
   const toy = defineToy();
   const run = await toys.start(toy, { waitUntil });
@@ -85,7 +87,7 @@ test("a run that waits is continued by a worker when its time has come", { timeo
   });
   onTestFinished(() => jobs.stop());
   await vi.waitFor(async () => expect((await toy.get(run.id)).row.phase).toBe("work"), { timeout: 2500 });
-  await vi.waitFor(async () => expect((await toy.get(run.id)).row.state).toBe("done"), { timeout: 30_000 });
+  await vi.waitFor(async () => expect((await toy.get(run.id)).row.state).toBe("done"), { timeout: 60_000 });
   const { finishedAt } = (await toy.get(run.id)).row;
   expect(finishedAt?.getTime()).toBeGreaterThanOrEqual(Date.parse(waitUntil));
   expect(await toys.countsOf(run, "worked")).toEqual(sevenTimes(1));
@@ -93,7 +95,7 @@ test("a run that waits is continued by a worker when its time has come", { timeo
 
 test(
   "a run whose process is killed before, during or after the start of its wait waits, and does each item once",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const toy = defineToy();
     let killed = 0;
