@@ -7,11 +7,15 @@ const sources = (suffix: string) => everywhere.map((folder) => `${folder}/*/src/
 const contract = sources(".contract.test.ts");
 const database = sources(".db.test.ts");
 
+/** Milliseconds. It ends hangs alone: speed is a matter of `pnpm bench`, and the machine may be busy. */
+const testTimeout = 180_000;
+
 // One process goes through many files, and loads the product and its libraries once: half of the time of a short file
 // was that. What a file changes of the whole process, it puts back.
 const oneProcess = {
   isolate: false,
   unstubEnvs: true,
+  expect: { poll: { timeout: 60_000 } },
   setupFiles: ["packages/db/src/testing/each-file.ts"],
   // For the processes that tests start: most of such a start is compiling.
   env: { NODE_COMPILE_CACHE: path.join(import.meta.dirname, "node_modules/.cache/compiled") },
@@ -28,8 +32,7 @@ export default defineConfig({
           name: "unit",
           include: sources(".test.ts"),
           exclude: [...contract, ...database],
-          // Of hangs alone: speed is a matter of `pnpm bench`, and the machine may be busy.
-          testTimeout: 30_000,
+          testTimeout,
         },
       },
       // The one project that can also be pointed at a real Infisical server: see docs/configuration.md.
@@ -49,8 +52,8 @@ export default defineConfig({
           name: "db",
           include: database,
           globalSetup: ["packages/db/src/testing/cluster.ts"],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout,
+          hookTimeout: testTimeout,
         },
       },
       {
@@ -59,12 +62,10 @@ export default defineConfig({
           name: "browser",
           include: ["apps/admin/tests/**/*.browser.test.ts"],
           globalSetup: ["packages/db/src/testing/cluster.ts", "apps/admin/tests/global-setup.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: 2 * testTimeout,
+          hookTimeout: testTimeout,
           // A browser, an API and a database share two cores with the tests beside them.
           retry: 1,
-          // As long as a wait for something on a page.
-          expect: { poll: { timeout: 30_000 } },
         },
       },
     ],

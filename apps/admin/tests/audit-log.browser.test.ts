@@ -57,7 +57,7 @@ async function sealed(): Promise<void> {
   const { audit } = world.backends.secrets.admin;
   const now = Date.now();
   await expect
-    .poll(async () => Number((await audit.proof(operator, { company })).sealed?.at ?? 0), { timeout: 20_000 })
+    .poll(async () => Number((await audit.proof(operator, { company })).sealed?.at ?? 0), { timeout: 60_000 })
     .toBeGreaterThan(now + 1000);
 }
 

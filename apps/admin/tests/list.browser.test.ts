@@ -17,7 +17,7 @@ const panel = (page: Page, secretKey: string): Locator =>
   page.getByRole("complementary", { name: secretKey });
 const hasFocus = (locator: Locator) =>
   expect
-    .poll(() => locator.evaluate((element) => element === document.activeElement), { timeout: 30_000 })
+    .poll(() => locator.evaluate((element) => element === document.activeElement), { timeout: 60_000 })
     .toBe(true);
 
 async function write(secretKey: string, ...values: readonly string[]): Promise<void> {

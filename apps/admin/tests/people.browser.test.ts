@@ -106,7 +106,7 @@ describe("members", () => {
           await other.page.mouse.move(Math.random() * 400, 400);
           return other.page.getByRole("heading", { level: 1 }).textContent();
         },
-        { timeout: 5000 },
+        { timeout: 60_000 },
       )
       .toBe("Not here, or not yours");
     expect(Date.now() - changedAt).toBeLessThan(6000);

@@ -26,7 +26,7 @@ it("an operator sees the events of all companies, and narrows them to one", asyn
   const { audit } = world.backends.secrets.admin;
   const now = Date.now();
   await expect
-    .poll(async () => Number((await audit.proof(operator, {})).sealed?.at ?? 0), { timeout: 20_000 })
+    .poll(async () => Number((await audit.proof(operator, {})).sealed?.at ?? 0), { timeout: 60_000 })
     .toBeGreaterThan(now + 1000);
   const changesIn = async (company?: string): Promise<RegExp> => {
     const span = { from: new Date(now - 86_400_000), to: new Date(now + 3_600_000), by: "day" } as const;
@@ -104,7 +104,7 @@ it("an operator has the audit log verified, and the page tells the outcome", asy
   await page.getByRole("button", { name: "Verify now" }).click();
   await page.getByText("The verification runs in the background").first().waitFor();
   await expect
-    .poll(async () => (await world.events("audit.verify")).map(({ outcome }) => outcome), { timeout: 20_000 })
+    .poll(async () => (await world.events("audit.verify")).map(({ outcome }) => outcome), { timeout: 60_000 })
     .toContain("success");
   await page.getByRole("button", { name: "Look for newer events" }).click();
   await page.getByText(/Verified[^]*all well\./).waitFor();

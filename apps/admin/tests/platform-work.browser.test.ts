@@ -97,7 +97,7 @@ it("the people of a company see how far its rotation is, and when it ended", asy
   });
   await worker.says(/"msg":"ready/);
   await key.getByText(/^0 of \d$/).waitFor({ state: "detached" });
-  expect(await key.locator("time").count()).toBe(2);
+  await expect.poll(() => key.locator("time").count()).toBe(2);
   expect(await runsOf("another-company")).toMatchObject([{ state: "done" }]);
 
   const { page, open } = olga;

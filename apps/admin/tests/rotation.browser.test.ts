@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 
 const company = "acmecorp";
-const patience = { timeout: 40_000, interval: 500 };
+const patience = { timeout: 60_000, interval: 500 };
 const sql = (text: string) => database.outsideCompanies((statements) => statements.unsafe(text));
 
 beforeEach(async () => {

@@ -139,7 +139,7 @@ describe("the list", () => {
     const row = page.getByRole("row", { name: "STRIPE_SECRET_KEY" });
     await row
       .getByText(new RegExp(`^Changed by ${name.replace("-", " ")}$`, "i"))
-      .waitFor({ timeout: 25_000 });
+      .waitFor({ timeout: 60_000 });
     await row.getByText("…7777").waitFor();
     const mine = (await world.events()).filter(({ actorId }) => actorId === person.userId);
     // The list, and the list again once the stamp said that it moved.

@@ -19,7 +19,7 @@ it("a session that ends under an open page asks for the sign-in over it, and the
     return dialog.isVisible();
   };
   // Input asks the server again four seconds after the last time.
-  await expect.poll(isAsked, { interval: 500, timeout: 25_000 }).toBe(true);
+  await expect.poll(isAsked, { interval: 500, timeout: 60_000 }).toBe(true);
   expect(await dialog.getByLabel("E-mail").inputValue()).toBe(person.email);
   await dialog.getByLabel("Password").fill(person.password);
   await page.keyboard.press("Enter");
@@ -83,7 +83,7 @@ it("a change by others appears by itself, and costs them no look", async () => {
   await open("/c/another-company/secrets");
   const client = await world.client("another-company");
   await client.company("another-company").set("CUSTOM_FAKE", "fake_custom_0001");
-  await page.getByRole("row", { name: "CUSTOM_FAKE" }).waitFor({ timeout: 25_000 });
+  await page.getByRole("row", { name: "CUSTOM_FAKE" }).waitFor({ timeout: 60_000 });
   const looks = (await world.events("secret.list")).filter(({ actorId }) => actorId === person.userId);
   expect(looks.length).toBeLessThanOrEqual(2);
 });

@@ -37,7 +37,7 @@ async function push(page: Page, target: Locator, key = "Tab"): Promise<void> {
 async function hasFocus(target: Locator): Promise<void> {
   await target.waitFor();
   await expect
-    .poll(() => target.evaluate((element) => element === document.activeElement), { timeout: 20_000 })
+    .poll(() => target.evaluate((element) => element === document.activeElement), { timeout: 60_000 })
     .toBe(true);
 }
 

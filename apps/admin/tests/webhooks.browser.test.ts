@@ -19,7 +19,7 @@ beforeAll(async () => {
   whenDone(() => database.close());
 });
 
-const patience = { timeout: 20_000, interval: 250 };
+const patience = { timeout: 60_000, interval: 250 };
 const rowOf = (page: Page, text: string) => page.getByRole("row").filter({ hasText: text });
 const received = (path: string) => receiver.deliveries().filter((delivery) => delivery.path === path);
 

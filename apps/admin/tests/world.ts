@@ -105,6 +105,7 @@ export async function createWorld(more: Readonly<Record<string, string>> = {}): 
       extraHTTPHeaders: { "x-forwarded-for": `198.51.100.${(visitors += 1)}` },
       ...options,
     });
+    context.setDefaultTimeout(60_000);
     const page = await context.newPage();
     const watch = await watchOver(page, url, canaries);
     whenDone(async () => {

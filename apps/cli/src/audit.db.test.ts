@@ -8,7 +8,7 @@ import { createFixture, operator, product, type Fixture } from "./testing/fixtur
 import { cli, failing, type Environment } from "./testing/run-cli.ts";
 
 // Each start of a process costs a busy machine seconds.
-const slow = { timeout: 120_000 };
+const slow = { timeout: 240_000 };
 
 let fixture: Fixture;
 let environment: Environment;

@@ -8,7 +8,7 @@ import { cli, failing } from "./testing/run-cli.ts";
 describe("help", () => {
   test(
     "is printed for the program, a group and a command, and documents the exit codes",
-    { timeout: 30_000 },
+    { timeout: 60_000 },
     async () => {
       const [root, nothing, group, command] = await Promise.all([
         cli(["--help"]),

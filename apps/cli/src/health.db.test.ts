@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { createFixture } from "./testing/fixture.ts";
 import { cli, failing } from "./testing/run-cli.ts";
 
-test("operators are shown what works, and that Infisical is down", { timeout: 60_000 }, async () => {
+test("operators are shown what works, and that Infisical is down", { timeout: 180_000 }, async () => {
   const fixture = await createFixture();
   const { stdout, exitCode } = await cli(["health"], fixture.remote);
   expect(exitCode).toBe(0);
@@ -19,7 +19,7 @@ test("operators are shown what works, and that Infisical is down", { timeout: 60
   const infisicalNow = async () =>
     JSON.parse((await cli(["health", "--json"], fixture.remote)).stdout).infisical;
   // An answer is shared for a second.
-  await expect.poll(infisicalNow, { interval: 500, timeout: 10_000 }).not.toBe("ok");
+  await expect.poll(infisicalNow, { interval: 500, timeout: 60_000 }).not.toBe("ok");
   const { stdout: text } = await cli(["health"], fixture.remote);
   expect(text).not.toMatch(/^Infisical +ok$/m);
   const stranger = { ...fixture.remote, TENANT_SECRETS_OPERATOR_TOKEN: "tso_fake" };

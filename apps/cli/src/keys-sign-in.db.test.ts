@@ -4,7 +4,7 @@ import { cli, failing } from "./testing/run-cli.ts";
 
 test(
   "the secret of the sign-in is rotated by an operator, beside Infisical alone",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const fixture = await createFixture();
     const { infisical } = fixture;

@@ -10,7 +10,7 @@ import { createFixture, operator, product, type Fixture } from "./testing/fixtur
 import { cli, failing, startCli, type Environment, type Outcome } from "./testing/run-cli.ts";
 
 // Each run of the program costs a busy machine seconds.
-const slow = { timeout: 120_000 };
+const slow = { timeout: 240_000 };
 // Of 32 bytes 0x42: no secret of anybody.
 const recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 

@@ -40,7 +40,7 @@ test("a secret is rotated now, which is followed to its end, shown and listed", 
   );
 
   const waiting = run("now", key, "--urgent", "--purpose", "incident", "--wait");
-  await drive(await vi.waitFor(unfinished, 10_000));
+  await drive(await vi.waitFor(unfinished, 60_000));
   const { stdout, stderr } = await waiting;
   expect(stdout).toMatch(/^[\w-]{36}\n$/);
   expect(stderr).toMatch(/^CUSTOM_SIGNING_SECRET: rotated$/m);
@@ -76,7 +76,7 @@ test("a rotation that is aborted changes nothing, and waiting for it fails", asy
   const told = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
   const waiting = refused("now", key, "--wait");
   // It follows this run: asked when this one is over, it would begin another one.
-  await vi.waitFor(() => expect(told).toHaveBeenCalled(), 20_000);
+  await vi.waitFor(() => expect(told).toHaveBeenCalled(), 60_000);
   told.mockRestore();
   await drive(id);
   expect(await waiting).toMatchObject({

@@ -92,7 +92,7 @@ test("a local receiver prints what an endpoint's secret has signed, and refuses 
   child.stdout.on("data", (text) => (said.stdout += String(text)));
   child.stderr.on("data", (text) => (said.stderr += String(text)));
   await expect
-    .poll(() => said.stderr, { timeout: 20_000 })
+    .poll(() => said.stderr, { timeout: 60_000 })
     .toContain(`Listening at ${freeUrl}, until Ctrl-C.`);
   expect((await run("test", endpoint.id)).stdout).toMatch(/^Delivered/);
   await expect.poll(() => said.stdout).toMatch(/^webhook\.test {2}msg_[0-9a-f]{32}\n$/);

@@ -298,7 +298,7 @@ const failures: Readonly<Record<string, () => Promise<Answer>>> = {
 
 it(
   "a value, the master key and the credentials are found nowhere, however a request with them fails",
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     for (const company of ["in-database", "in-hybrid", "in-infisical"]) {
       const options = company === "in-infisical" ? {} : { note: note.text, requestId: requestId.text };

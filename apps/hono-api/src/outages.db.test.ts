@@ -170,7 +170,7 @@ const described: Readonly<Record<(typeof faultNames)[number], string>> = {
 
 it.each(faultNames.map((name) => [described[name], name] as const))(
   "while the database %s every call is answered in time, with 200 or 503; soon after all are served, and nothing was written twice",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async (_, name) => {
     const prefix = `CUSTOM_${name.toUpperCase().replaceAll(/[^A-Z]/g, "_")}`;
     const secretKeys = ["A", "B", "C"].map((letter) => `${prefix}_${letter}`);
@@ -221,7 +221,7 @@ it.each(faultNames.map((name) => [described[name], name] as const))(
 
 it(
   "during a database outage a verified API key still reads cached secrets, for longer than five seconds",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     await writeFirst("CUSTOM_KEPT");
     const read = () => post("secrets.read", { secretKey: "CUSTOM_KEPT" });
@@ -264,7 +264,7 @@ async function storedAndAudited(secretKey: string): Promise<number[]> {
 
 it(
   "after all of it the same process is ready, hears of changes, stops in order, and has every read in the audit log that it served",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     let report: unknown;
     for (let status = 0; status !== 200 || !/"ready"/.test(String(report)); await sleep(200)) {

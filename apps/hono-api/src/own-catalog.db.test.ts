@@ -13,7 +13,7 @@ import { z } from "zod";
 import { createBackends, operator, type Backends, type Subdomain } from "./testing/fixture.ts";
 import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
-const slow = { timeout: 120_000 };
+const slow = { timeout: 240_000 };
 const cliFile = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
 
 /** What the module below exports, for the types. */
@@ -214,7 +214,7 @@ test("a worker checks an own entry, and the typed client of the API reads it", s
     .company("acmecorp")
     .set("PALLET_API_KEY", "pl_fake0002");
   await enqueueCheck("acmecorp", "PALLET_API_KEY");
-  await expect.poll(() => asked, { timeout: 20_000 }).toContain("Pallet pl_fake0002");
+  await expect.poll(() => asked, { timeout: 60_000 }).toContain("Pallet pl_fake0002");
 });
 
 test.for([

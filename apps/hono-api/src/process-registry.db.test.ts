@@ -10,7 +10,7 @@ import { companies, createBackends, operator, type Backends } from "./testing/fi
 import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
 // Each start of a process costs a busy machine seconds, and that nothing is heard is noticed after ten.
-const slow = { timeout: 120_000 };
+const slow = { timeout: 240_000 };
 // Of 32 bytes 0x42: no secret of anybody.
 const recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 
@@ -46,7 +46,7 @@ async function readiness(): Promise<unknown> {
 
 const until = (expected: object) =>
   vi.waitFor(async () => expect(await readiness()).toMatchObject(expected), {
-    timeout: 60_000,
+    timeout: 180_000,
     interval: 200,
   });
 

@@ -17,7 +17,7 @@ import { companies, createBackends, subdomains, type Backends } from "./testing/
 import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
 // Each start of a process costs a busy machine seconds.
-const slow = { timeout: 120_000, concurrent: true };
+const slow = { timeout: 240_000, concurrent: true };
 
 let backends: Backends;
 let empty: TestDatabase;

@@ -110,7 +110,7 @@ test("without the database of the sign-in, sessions are told to wait, and API ke
 // Two processes start here.
 test(
   "an invitation whose acceptance was killed is accepted by the same link and password",
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     const inbox = await startInbox();
     whenDone(() => inbox.stop());
@@ -163,7 +163,7 @@ test(
     const passwords = `select from sign_in.accounts a join users u on u.id = a.user_id where u.email = '${email}'`;
     await expect
       .poll(() => superuser.acrossCompanies((statements) => statements.execute(passwords)), {
-        timeout: 10_000,
+        timeout: 60_000,
       })
       .toHaveLength(1);
     first.server.kill("SIGKILL");

@@ -9,7 +9,7 @@ const passphrase = "fake horse, fake battery, fake staple";
 
 test(
   "after Infisical was lost, a restored backup lets a person sign in with their authenticator app",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const backends = await createBackends();
     const api = await startApi({ backends, mails: [] });

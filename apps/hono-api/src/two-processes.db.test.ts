@@ -76,7 +76,7 @@ async function timeUntil(read: () => Promise<string>, expected: string): Promise
 
 it(
   "a change through one process is served by the other, which also stops serving values that were swapped with plain SQL, as soon as it is notified",
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     const [one, other] = await handles();
     if (one === undefined || other === undefined) throw new Error("there are two processes");

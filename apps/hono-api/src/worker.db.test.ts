@@ -17,7 +17,7 @@ import { send } from "./testing/raw-http.ts";
 import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
 
 // Each start of a process costs a busy machine seconds.
-const slow = { timeout: 120_000 };
+const slow = { timeout: 240_000 };
 
 let testDatabase: TestDatabase;
 let database: Database;
@@ -135,15 +135,15 @@ it(
       await sleep(2000);
       expect(receiver.deliveries()).toHaveLength(0);
       const worker = start("worker", variables);
-      await expect.poll(() => receiver.deliveries().length, { timeout: 30_000 }).toBe(1);
+      await expect.poll(() => receiver.deliveries().length, { timeout: 60_000 }).toBe(1);
       const seriesOf = async () => (await send(await worker.metricsUrl(), { path: "/metrics" })).body;
       for (const series of ['deliveries_total{outcome="delivered"} 1', 'endpoints{state="active"} 1'])
-        await expect.poll(seriesOf, { timeout: 10_000 }).toContain(`tenant_secrets_webhook_${series}\n`);
+        await expect.poll(seriesOf, { timeout: 60_000 }).toContain(`tenant_secrets_webhook_${series}\n`);
       await Promise.all([end(worker), end(idle)]);
       const serving = start("server", variables);
       await serving.says(isReady);
       await addEndpoint();
-      await expect.poll(() => receiver.deliveries().length, { timeout: 30_000 }).toBe(2);
+      await expect.poll(() => receiver.deliveries().length, { timeout: 60_000 }).toBe(2);
       await end(serving);
     } finally {
       await receiver.stop();
@@ -184,7 +184,7 @@ it("a worker whose clock is ten minutes off sends what a receiver accepts, and s
       /the clock of this process is (599|600) s ahead of the database's.*"code":"CLOCK_OFF"|"code":"CLOCK_OFF".*(599|600) s ahead of/,
     );
     await expect
-      .poll(() => receiver.deliveries().at(-1), { timeout: 30_000 })
+      .poll(() => receiver.deliveries().at(-1), { timeout: 60_000 })
       .toMatchObject({ v1: "ok", v1a: "ok" });
     const { body } = await send(await worker.metricsUrl(), { path: "/metrics" });
     const [, offset] = /^tenant_secrets_clock_offset_seconds (.+)$/m.exec(body) ?? [];

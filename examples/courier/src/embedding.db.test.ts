@@ -101,7 +101,7 @@ async function environment(): Promise<Record<string, string>> {
 
 test(
   "the program of docs/embedding.md compiles strictly, and runs as it is printed",
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     const page = readFileSync(path.join(root, "docs/embedding.md"), "utf8");
     const file = path.join(import.meta.dirname, `../embedding-${process.pid}.ts`);

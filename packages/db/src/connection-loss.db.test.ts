@@ -152,7 +152,7 @@ test("closing the pool ends although a connection is lost meanwhile", async () =
 
 test(
   "24 workers of two companies lose connections at random: no foreign row, no hang, no crash",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const orders: ChaosOrders = {
       applicationUrl: database.urls.application,
@@ -161,7 +161,7 @@ test(
       durationMs: 6_000,
     };
     const script = fileURLToPath(new URL("./testing/chaos.ts", import.meta.url));
-    const run = promisify(execFile)(process.execPath, [script], { timeout: 50_000 });
+    const run = promisify(execFile)(process.execPath, [script], { timeout: 60_000 });
     run.child.stdin?.end(JSON.stringify(orders));
     const report = parseReport((await run).stdout);
     expect(report).toMatchObject({ foreignRows: 0, foreignAnswers: 0, hung: 0, closed: true });

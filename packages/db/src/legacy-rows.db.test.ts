@@ -76,7 +76,7 @@ test("nothing is open between two batches, nor when the reader stops", async () 
     expect((await open()).map(({ state }) => state)).toEqual(["idle"]);
     break;
   }
-  await expect.poll(open, { timeout: 10_000 }).toHaveLength(0);
+  await expect.poll(open, { timeout: 60_000 }).toHaveLength(0);
 });
 
 test("a database that is unavailable is a DatabaseError, and its words stay behind", async () => {

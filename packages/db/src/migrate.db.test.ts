@@ -34,7 +34,7 @@ async function tablesOf(url: string): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-test("four processes that start at once all come up on one set of tables", { timeout: 60_000 }, async () => {
+test("four processes that start at once all come up on one set of tables", { timeout: 180_000 }, async () => {
   const url = await emptyDatabase("migrate_at_once");
   const program = `
     const { migrateDatabase } = await import(${JSON.stringify(new URL("./migrate.ts", import.meta.url).href)});

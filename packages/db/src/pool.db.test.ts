@@ -98,7 +98,7 @@ it("a listener hears again, also where the connection that replaces a silent one
   onTestFinished(() => listener.stop());
   tunnel.silenceAt('listen "');
   tunnel.silence();
-  await vi.waitFor(() => expect(listener.isListening()).toBe(false), 5000);
+  await vi.waitFor(() => expect(listener.isListening()).toBe(false), 60_000);
   const companyId = randomUUID();
   await vi.waitFor(
     async () => {
@@ -109,7 +109,7 @@ it("a listener hears again, also where the connection that replaces a silent one
         nameTag: nameTagOf(companyId, "CUSTOM_KEY"),
       });
     },
-    { timeout: 20_000, interval: 100 },
+    { timeout: 60_000, interval: 100 },
   );
   expect(listener.isListening()).toBe(true);
 });
@@ -132,8 +132,8 @@ it("a transaction that takes longer than silence may last is let finish, since t
     }
   });
   await expect(working).rejects.toMatchObject({ code: "TIMEOUT" });
-  await vi.waitFor(async () => expect(await superuser`select from steps`).toHaveLength(5), 10_000);
-}, 15_000);
+  await vi.waitFor(async () => expect(await superuser`select from steps`).toHaveLength(5), 60_000);
+}, 60_000);
 
 it("a listener that hears nothing of the channel of changes says so, whatever else arrives", async () => {
   const url = new URL(database.urls.listener);
@@ -164,12 +164,12 @@ it("a listener that hears nothing of the channel of changes says so, whatever el
   onTestFinished(() => listener.stop());
   expect(listener.isListening()).toBe(true);
   deaf = true;
-  await vi.waitFor(() => expect(listener.isListening()).toBe(false), 8000);
+  await vi.waitFor(() => expect(listener.isListening()).toBe(false), 60_000);
   // A new connection that hears nothing either does not count.
-  await vi.waitFor(() => expect(gaps.length).toBeGreaterThan(1), 12_000);
+  await vi.waitFor(() => expect(gaps.length).toBeGreaterThan(1), 60_000);
   expect(listener.isListening()).toBe(false);
   deaf = false;
-  await vi.waitFor(() => expect(listener.isListening()).toBe(true), 8000);
+  await vi.waitFor(() => expect(listener.isListening()).toBe(true), 60_000);
 }, 30_000);
 
 it("processes that hear each other send one heartbeat between them, and not one each", async () => {
@@ -192,7 +192,7 @@ it("processes that hear each other send one heartbeat between them, and not one 
   beats.length = 0;
   await new Promise((resolve) => setTimeout(resolve, 6000));
   const sent = beats.length;
-  await vi.waitFor(() => expect(listeners.every((listener) => listener.isListening())).toBe(true), 5000);
+  await vi.waitFor(() => expect(listeners.every((listener) => listener.isListening())).toBe(true), 60_000);
   // Three heartbeats long; one each would be 24.
   expect(sent).toBeLessThan(18);
 });

@@ -86,7 +86,7 @@ async function migrateOften(): Promise<void> {
   }
 }
 
-const limit = { timeout: 90_000 };
+const limit = { timeout: 240_000 };
 
 const many = (count: number, work: () => Promise<string>): Promise<string>[] =>
   Array.from({ length: count }, () => outcomeOf(work()));

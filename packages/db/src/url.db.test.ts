@@ -221,7 +221,7 @@ const pgVariables = {
   PGCONNECT_TIMEOUT: "0",
 };
 
-const limit = { timeout: 60_000 };
+const limit = { timeout: 180_000 };
 
 test.each(Object.keys(served))("%s is served", limit, async (row) => {
   const [url, session] = served[row] ?? [];

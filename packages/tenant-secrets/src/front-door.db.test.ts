@@ -43,7 +43,7 @@ whenDone(async () => {
 
 const database = { applicationUrl, maintenanceUrl, listenerUrl };
 
-test("the lines of README.md read a secret as they are printed", { timeout: 60_000 }, async () => {
+test("the lines of README.md read a secret as they are printed", { timeout: 180_000 }, async () => {
   const readme = readFileSync(path.join(root, "README.md"), "utf8");
   const lines = /^```ts\n(import \{ createTenantSecrets[^`]*)```$/m.exec(readme)?.[1] ?? "";
   const names = "applicationUrl maintenanceUrl listenerUrl siteUrl clientId clientSecret projectId".split(

@@ -8,7 +8,7 @@ const fixture = await createFixture();
 test.each([
   { tracksStatements: false, kind: "that does not know prepared statements" },
   { tracksStatements: true, kind: "that carries them along" },
-])("behind a pooler $kind every company reads and writes its own", { timeout: 60_000 }, async (options) => {
+])("behind a pooler $kind every company reads and writes its own", { timeout: 180_000 }, async (options) => {
   const { urls } = fixture;
   const throughOne = async (url: string): Promise<string> => {
     const pooler = await startTransactionPooler({ ...options, url, servers: 3 });

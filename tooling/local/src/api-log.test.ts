@@ -23,7 +23,7 @@ test("keeps every line in the file, and shows warnings and errors alone", async 
     '{"level":"warn","time":2,"pid":7,"msg":"Infisical\\n  does not answer","code":"STORE_UNAVAILABLE"}\n',
   );
   output.write('{"level":"info","time":3,"msg":"listening"}\n');
-  await vi.waitFor(() => expect(log.lastLine()).toBe("listening"));
+  await vi.waitFor(() => expect(log.lastLine()).toBe("listening"), 60_000);
   expect(said).toEqual(["API: Infisical does not answer  code=STORE_UNAVAILABLE"]);
   expect(readFileSync(file, "utf8").split("\n")).toHaveLength(4);
 });
@@ -31,5 +31,8 @@ test("keeps every line in the file, and shows warnings and errors alone", async 
 test("lines that are no log entries are shown without terminal control sequences", async () => {
   const { output, said } = startLog();
   output.write("\u{1b}]0;title\u{7} SyntaxError: unexpected\n");
-  await vi.waitFor(() => expect(said).toEqual(["API: \u{fffd}]0;title\u{fffd} SyntaxError: unexpected"]));
+  await vi.waitFor(
+    () => expect(said).toEqual(["API: \u{fffd}]0;title\u{fffd} SyntaxError: unexpected"]),
+    60_000,
+  );
 });

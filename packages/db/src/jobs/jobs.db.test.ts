@@ -58,7 +58,7 @@ const enqueue = (task: string, payload: Record<string, unknown> = {}) =>
 const rows = () =>
   superuser<{ attempts: number; lockedBy: string | null; lastError: string | null; key: string | null }[]>`
     select attempts, locked_by as "lockedBy", last_error as "lastError", key from graphile_worker._private_jobs order by id`;
-const until = (what: () => unknown) => vi.waitFor(what, { timeout: 15_000, interval: 20 });
+const until = (what: () => unknown) => vi.waitFor(what, { timeout: 60_000, interval: 20 });
 /** The wait before another attempt grows to hours. */
 async function makeDue(): Promise<void> {
   await superuser`update graphile_worker._private_jobs set run_at = now()`;

@@ -119,7 +119,7 @@ test("each change sends a signed webhook, and an unreachable webhook fails no ch
   await fixture.client.findSecret(path, name);
   await failureOf(fixture.client.putSecret(path, name, "${MISSING}"));
   await fixture.client.deleteSecret(path, name);
-  await vi.waitFor(() => expect(deliveries).toHaveLength(2), 5_000);
+  await vi.waitFor(() => expect(deliveries).toHaveLength(2), 60_000);
   for (const { body, signature } of deliveries) {
     const [, at, hex] = /^t=(\d+);([0-9a-f]{64})$/.exec(signature) ?? [];
     expect(hex).toBe(createHmac("sha256", secretKey).update(body).digest("hex"));

@@ -168,7 +168,7 @@ test("a limited address uses at most half of the connections for its guesses, an
           where datname = current_database() and wait_event_type = 'Lock'`;
         return Number(row?.["n"]);
       };
-      await expect.poll(waitForLock, { timeout: 20_000 }).toBeGreaterThan(0);
+      await expect.poll(waitForLock, { timeout: 60_000 }).toBeGreaterThan(0);
       for (let i = 0; i < 20; i++) {
         expect(await secrets.company(mine, product).get("CUSTOM_KEY")).toBe("fake-value");
       }

@@ -26,7 +26,7 @@ beforeAll(async () => {
 
 const api = (caller: Caller) => createCaller(createCallerContext(fixture.secrets, caller)).audit;
 const sealer = () => fixture.secrets.createSealer({ onSealed: () => {}, onAlarm: () => {} });
-const soon = { timeout: 20_000 };
+const soon = { timeout: 60_000 };
 
 async function codeOf(call: Promise<unknown>): Promise<string> {
   const error: unknown = await call.then(

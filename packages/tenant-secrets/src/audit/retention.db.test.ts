@@ -36,7 +36,7 @@ async function writeAndSeal(count: number): Promise<void> {
       select count(*)::int as n from audit_events where xid >= (select to_xid from audit_checkpoints order by index desc limit 1)`;
     return row?.["n"] as unknown;
   };
-  await expect.poll(left, { timeout: 20_000 }).toBe(0);
+  await expect.poll(left, { timeout: 60_000 }).toBe(0);
 }
 
 const verify = () => fixture.secrets.audit.verify(operator, { checkpoints, settledAfterMs: 0 });

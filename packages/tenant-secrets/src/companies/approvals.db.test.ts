@@ -431,7 +431,7 @@ describe("at once", () => {
 
   test(
     "a process that is killed before its commit has neither acted nor used the approval",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       const { alice, bob, company, id } = await asked();
       await secrets.approvals.give(bob, id);

@@ -57,7 +57,7 @@ async function invited(
 ) {
   const before = inbox.mails().length;
   const { id } = await invitations.create(by, company, { email, role });
-  await expect.poll(() => inbox.mails().length, { timeout: 10_000 }).toBeGreaterThan(before);
+  await expect.poll(() => inbox.mails().length, { timeout: 60_000 }).toBeGreaterThan(before);
   return { id, token: tokenOf(linkIn(await inbox.mailTo(email)) ?? "") };
 }
 const tokenOf = (link: string): string => link.slice(link.indexOf("#") + 1);

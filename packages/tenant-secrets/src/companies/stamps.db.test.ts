@@ -130,7 +130,7 @@ test("a lost listener moves every counter of its process, also of a change that 
   const moved = (stamp: CompanyStamp | undefined, was: CompanyStamp | undefined) =>
     counters.filter((each) => stamp?.[each] !== was?.[each]);
   await expect
-    .poll(async () => moved((await stampsOf(company))[0], before[0]), { timeout: 20_000 })
+    .poll(async () => moved((await stampsOf(company))[0], before[0]), { timeout: 60_000 })
     .toEqual([...counters]);
   expect(moved((await stampsOf(company))[1], before[1])).toEqual(["members"]);
 });

@@ -8,7 +8,7 @@ import { codeOf, createFixture, operator, product, type Fixture } from "../testi
 let fixture: Fixture;
 let company: string;
 const sealer = () => fixture.secrets.createSealer({ onSealed: () => {}, onAlarm: () => {} });
-const soon = { timeout: 15_000 };
+const soon = { timeout: 60_000 };
 
 beforeAll(async () => {
   fixture = await createFixture();
@@ -185,7 +185,7 @@ describe("while something fails, the answer comes and says so:", () => {
 
     await proxy.close();
     await expect
-      .poll(async () => (await system.health(operator)).database, { timeout: 20_000, interval: 500 })
+      .poll(async () => (await system.health(operator)).database, { timeout: 60_000, interval: 500 })
       .toBe("unavailable");
   });
 });

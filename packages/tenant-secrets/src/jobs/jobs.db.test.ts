@@ -123,5 +123,5 @@ test("every scheduled task exists, and runs when it is due or requested", async 
   await fixture.database.acrossCompanies((statements) =>
     enqueueJob(statements, { task: "forget-processes", payload: {} }),
   );
-  await vi.waitFor(() => expect(done).toContain("job forget-processes done"), { timeout: 15_000 });
+  await vi.waitFor(() => expect(done).toContain("job forget-processes done"), { timeout: 60_000 });
 });

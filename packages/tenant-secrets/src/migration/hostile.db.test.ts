@@ -131,7 +131,7 @@ describe("what is found in a folder", () => {
 
   test(
     "an empty answer for a folder that had secrets is not taken for their removal",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       const company = await companyWith(["CUSTOM_A", "CUSTOM_B"]);
       await migrator.migrate([company], copy);
@@ -148,7 +148,7 @@ describe("what is found in a folder", () => {
 });
 
 describe("while a store changes", () => {
-  test("a write that waits is answered once, and lands in the new store", { timeout: 60_000 }, async () => {
+  test("a write that waits is answered once, and lands in the new store", { timeout: 180_000 }, async () => {
     const company = await companyWith(["CUSTOM_A"]);
     const writing: Promise<unknown>[] = [];
     let surveys = 0;
@@ -172,7 +172,7 @@ describe("while a store changes", () => {
 
   test(
     "an edit in Infisical during the hold is taken, or the company stays where it was",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       const company = await companyWith(["CUSTOM_A", "CUSTOM_B"]);
       let surveys = 0;
@@ -190,7 +190,7 @@ describe("while a store changes", () => {
     },
   );
 
-  test("four writers lose no acknowledged write through three changes", { timeout: 90_000 }, async () => {
+  test("four writers lose no acknowledged write through three changes", { timeout: 240_000 }, async () => {
     const company = await companyWith(["CUSTOM_A"]);
     const last = new Map<`CUSTOM_${string}`, string>();
     const over = new AbortController();
@@ -259,7 +259,7 @@ describe("back to Infisical", () => {
 
   test(
     "a write during the write-back reaches the folder before the company reads from it",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       const company = await companyWith(["CUSTOM_A"]);
       await migrator.migrate([company], toDatabase);
@@ -283,7 +283,7 @@ describe("back to Infisical", () => {
 
   test(
     "a value that Infisical refuses fails the way back by its secret key",
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async () => {
       const company = await companyWith(["CUSTOM_A"]);
       await migrator.migrate([company], toDatabase);

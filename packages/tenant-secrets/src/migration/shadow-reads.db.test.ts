@@ -39,7 +39,10 @@ test("a difference counts when it is still there, by its kind, and its value is 
   await infisical.deleteSecret(path, "CUSTOM_C");
   const shadow = await startShadowReads();
   for (const name of names) shadow.served(company, name);
-  await vi.waitFor(() => expect(shadow.measure()).toEqual({ ...none, equal: 1, differs: 1, missing: 1 }));
+  await vi.waitFor(
+    () => expect(shadow.measure()).toEqual({ ...none, equal: 1, differs: 1, missing: 1 }),
+    60_000,
+  );
   await shadow.stop();
   expect(await statusOf(subdomain)).toEqual({ ...none, equal: 1, differs: 1, missing: 1 });
   const rows = await superuser`
@@ -62,9 +65,9 @@ test("a difference that passes while a write is under way does not count", async
       );
   expect(isRead()).toBe(false);
   shadow.served(company, "CUSTOM_A");
-  await vi.waitFor(() => expect(isRead()).toBe(true));
+  await vi.waitFor(() => expect(isRead()).toBe(true), 60_000);
   await infisical.putSecret(path, "CUSTOM_A", "fake-CUSTOM_A");
-  await vi.waitFor(() => expect(shadow.measure()).toEqual({ ...none, equal: 1 }));
+  await vi.waitFor(() => expect(shadow.measure()).toEqual({ ...none, equal: 1 }), 60_000);
 });
 
 test("a secret is compared once an hour and ten of all a minute, whichever process serves it", async () => {
@@ -75,7 +78,7 @@ test("a secret is compared once an hour and ten of all a minute, whichever proce
   const before = bulkReads();
   for (const shadow of shadows) for (let i = 0; i < 20; i += 1) shadow.served(company, "CUSTOM_A");
   const sum = () => shadows.reduce((total, shadow) => total + shadow.measure().equal, 0);
-  await vi.waitFor(() => expect(sum()).toBe(1));
+  await vi.waitFor(() => expect(sum()).toBe(1), 60_000);
   const [points] = await superuser<
     { points: number }[]
   >`select points from rate_limits where key = 'shadow reads'`;
@@ -85,7 +88,7 @@ test("a secret is compared once an hour and ten of all a minute, whichever proce
   await vi.waitFor(async () => {
     const [now] = await superuser`select points from rate_limits where key = 'shadow reads'`;
     expect(now?.["points"]).toBe(11);
-  });
+  }, 60_000);
   // Not even asked for, until the minute is over.
   shadows[0]?.served(company, "CUSTOM_C");
   await sleep(100);
@@ -107,13 +110,13 @@ test("what need not be equal is not compared, and a failure is counted as one", 
   await vi.waitFor(async () => {
     const [now] = await superuser`select points from rate_limits where key = 'shadow reads'`;
     expect(now?.["points"]).toBe(2);
-  });
+  }, 60_000);
   await sleep(50);
   expect(emulator.requests()).toHaveLength(before);
   emulator.faults.add({ kind: "answer", status: 500 }, { times: 10, path: /secrets/ });
   onTestFinished(() => emulator.faults.clear());
   shadow.served(company, "CUSTOM_B");
-  await vi.waitFor(() => expect(shadow.measure()).toEqual({ ...none, failed: 1 }));
+  await vi.waitFor(() => expect(shadow.measure()).toEqual({ ...none, failed: 1 }), 60_000);
 });
 
 test("a read is answered before its comparison begins, the same when it fails, and counts in a serving process alone", async () => {
@@ -139,7 +142,7 @@ test("a read is answered before its comparison begins, the same when it fails, a
   onTestFinished(() => member.stop());
   expect(await acme.get("CUSTOM_A")).toBe("fake-CUSTOM_A");
   expect(asked).toBe(0);
-  await vi.waitFor(() => expect(asked).toBe(1));
+  await vi.waitFor(() => expect(asked).toBe(1), 60_000);
   // From the cache, while the comparison hangs.
   expect(await acme.get("CUSTOM_A")).toBe("fake-CUSTOM_A");
   await sleep(50);

@@ -68,7 +68,7 @@ async function activeEndpoint({
     perSecond: 1000,
   });
   to.trust({ secret, publicKey: endpoint.publicKey });
-  await vi.waitFor(async () => expect((await find(endpoint.id, caller, named)).state).toBe("active"), 10_000);
+  await vi.waitFor(async () => expect((await find(endpoint.id, caller, named)).state).toBe("active"), 60_000);
   const { id, publicKey } = endpoint;
   return { id, secret, publicKey, from: to.deliveries().length };
 }
@@ -90,7 +90,7 @@ function headersOf({ id = "", timestamp = "", signatures = "" }: ReceivedDeliver
 }
 
 async function received(from: number, count: number, at = receiver): Promise<readonly ReceivedDelivery[]> {
-  await vi.waitFor(() => expect(since(from, at).length).toBeGreaterThanOrEqual(count), 10_000);
+  await vi.waitFor(() => expect(since(from, at).length).toBeGreaterThanOrEqual(count), 60_000);
   return since(from, at);
 }
 
@@ -101,7 +101,7 @@ const nothingWaits = (id: string) =>
     const rows =
       await superuser`select 1 from webhook_deliveries where endpoint_id = ${id} and lease_until is not null`;
     expect(rows).toHaveLength(0);
-  }, 10_000);
+  }, 60_000);
 /** Whatever waits is due now. */
 const due = (id: string) =>
   superuser`update webhook_deliveries set next_at = now() where endpoint_id = ${id} and state = 'waiting'`;
@@ -197,7 +197,7 @@ test("until it answers its test, an endpoint gets nothing else", async () => {
   await secretsOf(acme).set("CUSTOM_A", "fake-a");
   expect((await find(endpoint.id)).state).toBe("unverified");
   await due(endpoint.id);
-  await vi.waitFor(async () => expect((await find(endpoint.id)).state).toBe("active"), 10_000);
+  await vi.waitFor(async () => expect((await find(endpoint.id)).state).toBe("active"), 60_000);
   expect(since(from).map(typeOf)).toEqual(["webhook.test", "webhook.test"]);
   expect(since(from)[0]?.id).toBe(since(from)[1]?.id);
 });
@@ -260,7 +260,7 @@ test("410 disables an endpoint, the others are told, and what it missed is sent 
   const second = await activeEndpoint({ to: other, types: ["webhook.endpoint_disabled"] });
   receiver.faults.add({ fault: "status", status: 410 });
   await secretsOf(acme).set("CUSTOM_A", "fake-a");
-  await vi.waitFor(async () => expect((await find(id)).disabledReason).toBe("gone"), 10_000);
+  await vi.waitFor(async () => expect((await find(id)).disabledReason).toBe("gone"), 60_000);
   const [told] = await received(second.from, 1, other);
   expect(findNotification(JSON.parse(told?.body ?? ""))).toMatchObject({
     type: "webhook.endpoint_disabled",
@@ -323,7 +323,7 @@ test("an endpoint that failed ten times in five days is disabled, and one succes
   await fail(3);
   expect(await find(id)).toMatchObject({ state: "disabled", disabledReason: "failures" });
   await secrets.webhooks.resume(owner, { company: acme, endpoint: id });
-  await vi.waitFor(async () => expect((await find(id)).failingSince).toBeUndefined(), 10_000);
+  await vi.waitFor(async () => expect((await find(id)).failingSince).toBeUndefined(), 60_000);
 });
 
 test("nothing is sent to an address that became private, and three such attempts disable the endpoint", async () => {
@@ -334,7 +334,7 @@ test("nothing is sent to an address that became private, and three such attempts
     await vi.waitFor(async () => {
       const [row] = await superuser`select address_failures as n from webhook_endpoints where id = ${id}`;
       expect(row?.["n"]).toBe(attempt);
-    }, 10_000);
+    }, 60_000);
     await due(id);
   }
   expect(await find(id)).toMatchObject({ state: "disabled", disabledReason: "address" });
@@ -565,7 +565,7 @@ test("one endpoint has four attempts at a time, and one while it fails; a compan
       where lease_until > now() and endpoint_id = any(${counts}) group by 1`;
     expect(rows.length).toBeGreaterThan(0);
     return rows;
-  }, 10_000);
+  }, 60_000);
   for (const { endpoint, attempts } of claimed)
     expect(attempts).toBeLessThanOrEqual(endpoint === ids[2] ? 1 : 4);
   expect(claimed.reduce((sum, { attempts }) => sum + attempts, 0)).toBeLessThanOrEqual(8);

@@ -45,7 +45,7 @@ async function work(secrets: DeliveryChat, lines: string[] = []): Promise<Jobs> 
   return { stop };
 }
 
-const soon = { timeout: 20_000 };
+const soon = { timeout: 60_000 };
 
 const keysOf = (secrets: DeliveryChat, caller = operator) =>
   createCaller(createCallerContext(secrets, caller)).keys;

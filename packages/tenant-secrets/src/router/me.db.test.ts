@@ -147,7 +147,7 @@ describe("a second factor", () => {
     expect(await list()).toBe("answered");
     expect(await set(true)).toMatchObject({ secondFactorRequired: true });
     expect(await secrets.companies.get(operator, company)).toMatchObject({ secondFactorRequired: true });
-    await expect.poll(list, { timeout: 6000 }).toMatch(/^FORBIDDEN: This account needs a second factor/);
+    await expect.poll(list, { timeout: 20_000 }).toMatch(/^FORBIDDEN: This account needs a second factor/);
     const account = await api(without).me.get();
     expect(account.factors.due).toBe(true);
     expect(account.companies).toMatchObject([{ subdomain: company, secondFactorRequired: true }]);
@@ -157,7 +157,7 @@ describe("a second factor", () => {
     expect(await codeAndMessageOf(api(without).me.totp.remove())).toMatch(/^CONFLICT/);
     expect(await set(false)).toMatchObject({ secondFactorRequired: false });
     await expect
-      .poll(async () => codeAndMessageOf(api(without).me.totp.remove()), { timeout: 6000 })
+      .poll(async () => codeAndMessageOf(api(without).me.totp.remove()), { timeout: 20_000 })
       .toBe("answered");
     expect(await list()).toBe("answered");
   });

@@ -221,6 +221,6 @@ test("any sequence of changes leaves the versions and stages that a simple model
       }
       await expectOpenable(store, company, model);
     }),
-    { numRuns: 25, timeout: 60_000 },
+    { numRuns: 25, timeout: 180_000 },
   );
 }, 60_000);

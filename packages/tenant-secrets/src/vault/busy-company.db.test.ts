@@ -83,14 +83,14 @@ test("a company whose calls all wait for a lock uses only its share of the conne
         outcomes.push(await codeOf(secrets.company(busy, product).set("CUSTOM_KEY", "fake-new")));
       }),
     );
-    await expect.poll(() => outcomes.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(90);
+    await expect.poll(() => outcomes.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(90);
     expect(new Set(outcomes)).toEqual(new Set(["OVERLOADED"]));
     const waitForLock = async () => {
       const [row] = await sql`select count(*)::int as n from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'`;
       return row?.["n"] as unknown;
     };
-    await expect.poll(waitForLock, { timeout: 20_000 }).toBe(2);
+    await expect.poll(waitForLock, { timeout: 60_000 }).toBe(2);
     for (let i = 0; i < 20; i++) {
       await secrets.company(quiet, product).set("CUSTOM_KEY", `fake-${i}`);
       expect(await secrets.company(quiet, product).get("CUSTOM_KEY")).toBe(`fake-${i}`);

@@ -213,7 +213,7 @@ test("scheduled checks run once in 24 hours per secret, paced per provider, and 
     log: (_, sentence) => void log.push(sentence),
   });
   onTestFinished(() => running.stop());
-  await vi.waitFor(() => expect(log).toHaveLength(3), { timeout: 15_000 });
+  await vi.waitFor(() => expect(log).toHaveLength(3), { timeout: 60_000 });
   expect(log).toEqual(Array(3).fill("job check-credential done"));
   expect(asked.toSorted()).toEqual([sendgrid, key(1)].toSorted());
   expect(await events(due)).toContain("job success STRIPE_SECRET_KEY 1 accepted");

@@ -44,7 +44,7 @@ async function changeBefore<T>(
       async () => {
         expect(await sql`select from pg_locks where locktype = 'advisory' and not granted`).toHaveLength(1);
       },
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
     await fixture.setStore(sql, subdomain, to);
     await also(sql);
@@ -225,7 +225,7 @@ describe("changing a company's store", () => {
 
   test(
     "a write waits at most ten seconds for a store change, then fails as retryable",
-    { timeout: 40_000 },
+    { timeout: 60_000 },
     async () => {
       const company = await createCompany(fixture, "database");
       await hold(company, 3600);

@@ -186,7 +186,7 @@ test("a program's read updates the secret's last use", async () => {
           inCatalog.some((each) => each.secretKey === secretKey && each.lastUsedAt !== undefined),
         );
       },
-      { timeout: 5000, interval: 200 },
+      { timeout: 60_000, interval: 200 },
     )
     .toEqual([true, false]);
 });

@@ -223,7 +223,7 @@ describe("restoring master keys", () => {
     const errors: unknown[] = [];
     const sending = restored.startDeliveries((error) => errors.push(error));
     onTestFinished(() => sending.stop());
-    await vi.waitFor(() => expect(receiver.deliveries()).toHaveLength(1), 10_000);
+    await vi.waitFor(() => expect(receiver.deliveries()).toHaveLength(1), 60_000);
     expect(receiver.deliveries()[0]).toMatchObject({ v1: "ok", v1a: "ok" });
     const [seen] = await restored.webhooks.list(operator, undefined);
     expect(seen?.publicKey).toBe(made.endpoint.publicKey);

@@ -194,7 +194,7 @@ describe("rotating a company's key", () => {
   });
 });
 
-test("reads and writes succeed without failure during rotations", { timeout: 60_000 }, async () => {
+test("reads and writes succeed without failure during rotations", { timeout: 180_000 }, async () => {
   const subdomain = await filled();
   const serving = fixture.another();
   const member = await serving.serve(fixture.urls.listener, () => {});
@@ -347,7 +347,7 @@ async function filledWith(count: number): Promise<string> {
 
 test(
   "two rotations of one company with 1,500 values both end, under the newer key, in a bounded number of batches",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const subdomain = await filledWith(1500);
     const [row] = await fixture.superuser`select id from companies where subdomain = ${subdomain}`;

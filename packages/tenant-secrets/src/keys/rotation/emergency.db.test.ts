@@ -91,7 +91,7 @@ describe("emergency rotation", () => {
             await fixture.superuser`select mac_key_version from audit_events order by position desc limit 1`;
           return event?.["mac_key_version"];
         },
-        { timeout: 10_000 },
+        { timeout: 60_000 },
       )
       .toBe(2);
   });
@@ -138,7 +138,7 @@ describe("emergency rotation", () => {
 
   test(
     "an emergency rotation continues wherever it was interrupted, and then ends",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       const fixture = await filled();
       const steps: string[] = [];

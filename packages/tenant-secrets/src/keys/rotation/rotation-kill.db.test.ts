@@ -104,7 +104,7 @@ const kills = steps.flatMap((_, i) => (steps[i + 1]?.endsWith("begins") === true
 
 test(
   "a rotation that is killed at any step leaves every value readable, and the next process finishes it",
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     for (const killAt of kills) {
       expect(await run({ work: "rotate", killAt })).toEqual({
@@ -172,7 +172,7 @@ test("a requested rotation continues as a job of another process after its own i
     lookForDeadMs: 100,
   });
   onTestFinished(() => jobs.stop());
-  await vi.waitFor(async () => expect(await phaseOf()).toBe("done"), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await phaseOf()).toBe("done"), { timeout: 60_000 });
   await readAll();
   const [event] = await fixture.superuser`select actor_kind, actor_id from audit_events
     where action = 'key.retire' order by position desc limit 1`;

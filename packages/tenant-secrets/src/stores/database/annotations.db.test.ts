@@ -196,7 +196,7 @@ describe("last use", () => {
     const another = createStores(fixture).database;
     another.touchLastUsed(acme, key);
     await expect
-      .poll(async () => (await describeKey(acme))?.lastUsedAt?.getTime(), { timeout: 10_000 })
+      .poll(async () => (await describeKey(acme))?.lastUsedAt?.getTime(), { timeout: 60_000 })
       .toBeGreaterThanOrEqual(first?.getTime() ?? Infinity);
     expect(await heads()).toEqual(before);
     expect(another.lastUsed.failures()).toBe(0);

@@ -307,7 +307,7 @@ test("`audit verify` finds nothing in the heads that shredding leaves", async ()
 
 test(
   "50 writers of one head, and a rotation of its key meanwhile, leave a genuine one",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const victim = await withVersions("fake-one");
     const processes = [fresh(victim), fresh(victim)];

@@ -300,7 +300,7 @@ test("shredding deletes the folder once no write can arrive in it, and no such w
     backupsKeptDays: 0,
     withInfisicalFolder: true,
   });
-  await vi.waitFor(async () => expect(await rowsOf(subdomain)).toEqual(["put abandoned"]), 10_000);
+  await vi.waitFor(async () => expect(await rowsOf(subdomain)).toEqual(["put abandoned"]), 60_000);
   goOn.resolve();
   expect(await codeOf(writing)).toBe("KEY_DESTROYED");
   await shredding;
