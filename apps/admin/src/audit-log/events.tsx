@@ -6,6 +6,7 @@ import { Button } from "../ui/button.tsx";
 import { DataTable } from "../ui/data-table.tsx";
 import { EmptyState } from "../ui/empty-state.tsx";
 import { Loaded } from "../ui/loaded.tsx";
+import { Paged } from "../ui/paged.tsx";
 import { SkeletonRows } from "../ui/skeleton.tsx";
 import { actionsOf, isGroup } from "./action-words.ts";
 import { columnsFor, type CompanyOf } from "./event-columns.tsx";
@@ -64,34 +65,24 @@ interface EventsProps {
 export function Events({ query, companyOf, search, onSearch }: EventsProps): ReactNode {
   const [opened, setOpened] = useState<AuditEvent>();
   const columns = useMemo(() => columnsFor(setOpened, companyOf), [companyOf]);
-  const { hasNextPage, isFetchingNextPage, fetchNextPage, isPlaceholderData } = query;
   return (
     <Loaded query={query} skeleton={<SkeletonRows rows={10} />}>
       {({ pages }) => (
-        <div className={isPlaceholderData ? "opacity-60" : ""} aria-busy={isPlaceholderData}>
-          <div className="grid gap-3">
-            <DataTable
-              label="Events"
-              rows={pages.flatMap(({ events }) => events)}
-              columns={columns}
-              rowKey={({ id }) => id}
-              noMatch={<NoMatch search={search} onSearch={onSearch} mayBeOlder={hasNextPage} />}
-            />
-            {hasNextPage && (
-              <div>
-                <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-                  Show older
-                </Button>
-              </div>
-            )}
-          </div>
+        <Paged query={query}>
+          <DataTable
+            label="Events"
+            rows={pages.flatMap(({ events }) => events)}
+            columns={columns}
+            rowKey={({ id }) => id}
+            noMatch={<NoMatch search={search} onSearch={onSearch} mayBeOlder={query.hasNextPage} />}
+          />
           <EventDetails
             event={opened}
             company={opened && companyOf?.(opened)}
             onClose={() => setOpened(undefined)}
             onSearch={onSearch}
           />
-        </div>
+        </Paged>
       )}
     </Loaded>
   );

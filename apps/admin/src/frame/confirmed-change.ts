@@ -1,4 +1,5 @@
-import { useMutation } from "@tanstack/react-query";
+import { type QueryFilters, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useToast } from "../ui/toast.tsx";
 import { ConfirmationDeclined, useConfirmation } from "./confirmation.tsx";
 
 interface ConfirmedChange<Input> {
@@ -34,4 +35,33 @@ export function useConfirmedChange<Input, Answer>(
     error: error instanceof ConfirmationDeclined ? null : error,
     reset,
   };
+}
+
+/** What follows a change whose page says it in a toast. */
+export interface Told<Answer> {
+  /** What the toast says. Undefined: there is none. */
+  readonly say?: string | ((answer: Answer) => string) | undefined;
+  readonly onDone: (answer: Answer) => void;
+}
+
+/** As {@link useConfirmedChange}, with a toast. @param affects what is asked for again */
+export function useToldChange<Input, Answer>(
+  call: (input: Input) => Promise<Answer>,
+  {
+    why,
+    say,
+    onDone,
+    affects,
+  }: Told<Answer> & { readonly why: string; readonly affects: readonly QueryFilters[] },
+): ConfirmedChange<Input> {
+  const queryClient = useQueryClient();
+  const toast = useToast();
+  return useConfirmedChange(call, {
+    why,
+    onDone: async (answer) => {
+      onDone(answer);
+      if (say !== undefined) toast(typeof say === "string" ? say : say(answer));
+      await Promise.all(affects.map((filter) => queryClient.invalidateQueries(filter)));
+    },
+  });
 }

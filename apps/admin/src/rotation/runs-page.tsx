@@ -12,6 +12,7 @@ import { Button, buttonLook } from "../ui/button.tsx";
 import { DataTable } from "../ui/data-table.tsx";
 import { EmptyState } from "../ui/empty-state.tsx";
 import { Loaded } from "../ui/loaded.tsx";
+import { Paged } from "../ui/paged.tsx";
 import { runColumns } from "./run-columns.tsx";
 import { RunFilters } from "./run-filters.tsx";
 import type { RunsSearch } from "./search.ts";
@@ -55,7 +56,6 @@ function Runs(): ReactNode {
   const search = useSearch({ from: "/signed-in/c/$company/rotation/runs" });
   const navigate = useNavigate({ from: "/c/$company/rotation/runs" });
   const query = useRuns(search);
-  const { hasNextPage, isFetchingNextPage, fetchNextPage, isPlaceholderData } = query;
   const runs = useMemo(() => query.data?.pages.flatMap((page) => page.runs) ?? [], [query.data]);
   useRotationFollow(company, runs);
   return (
@@ -74,24 +74,14 @@ function Runs(): ReactNode {
       />
       <Loaded query={query}>
         {() => (
-          <div
-            className={`grid gap-3 ${isPlaceholderData ? "opacity-60" : ""}`}
-            aria-busy={isPlaceholderData}
-          >
+          <Paged query={query}>
             <RunTable
               company={company}
               runs={runs}
               isFiltered={Object.keys(search).length > 0}
               onShowAll={() => void navigate({ search: {}, replace: true })}
             />
-            {hasNextPage && (
-              <div>
-                <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-                  Show older
-                </Button>
-              </div>
-            )}
-          </div>
+          </Paged>
         )}
       </Loaded>
     </Page>

@@ -7,6 +7,7 @@ import { DataTable } from "../ui/data-table.tsx";
 import { EmptyState } from "../ui/empty-state.tsx";
 import { Select } from "../ui/field.tsx";
 import { Loaded } from "../ui/loaded.tsx";
+import { Paged } from "../ui/paged.tsx";
 import { columnsWith } from "./delivery-columns.tsx";
 import { DeliveryDetails } from "./delivery-details.tsx";
 import { useEndpointOwner } from "./place.ts";
@@ -51,7 +52,6 @@ export function Deliveries({ endpoint }: { readonly endpoint: Endpoint }): React
   const [opened, setOpened] = useState<Delivery>();
   const query = useDeliveries(endpoint.id, state);
   const columns = useMemo(() => columnsWith(setOpened), []);
-  const { hasNextPage, isFetchingNextPage, fetchNextPage, isPlaceholderData } = query;
   return (
     <section aria-label="Deliveries" className="grid grid-cols-[minmax(0,1fr)] gap-3 pt-3">
       <div className="flex flex-wrap items-end justify-between gap-3">
@@ -78,19 +78,9 @@ export function Deliveries({ endpoint }: { readonly endpoint: Endpoint }): React
               What is sent to the endpoint stays here for 30 days, with each attempt.
             </EmptyState>
           ) : (
-            <div
-              className={`grid gap-3 ${isPlaceholderData ? "opacity-60" : ""}`}
-              aria-busy={isPlaceholderData}
-            >
+            <Paged query={query}>
               <DataTable label="Deliveries" rows={deliveries} columns={columns} rowKey={({ id }) => id} />
-              {hasNextPage && (
-                <div>
-                  <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-                    Show older
-                  </Button>
-                </div>
-              )}
-            </div>
+            </Paged>
           );
         }}
       </Loaded>
