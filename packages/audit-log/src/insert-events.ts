@@ -1,24 +1,28 @@
 import { getTableColumns, sql as fragment } from "drizzle-orm";
-import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
+import { arrayText, DatabaseError, tables, type Database, type Statements } from "@repo/db";
 import { concernsPlatform } from "@repo/catalog";
 import type { NewEvent } from "./event.ts";
 import { notificationOf } from "./notification-of.ts";
 
 const { xid: _, position: __, ...columns } = getTableColumns(tables.auditEvents);
-const names = Object.values(columns).map(({ name }) => name);
-const nameOf = new Map<string, string>(Object.entries(columns).map(([field, { name }]) => [field, name]));
+const fields = keysOf(columns);
+const names = fields.map((field) => columns[field].name).join(", ");
+const nameOf = new Map<string, string>(fields.map((field) => [field, columns[field].name]));
 
 // One JSON parameter for all rows: building drizzle's statement with twenty parameters a row takes 20 times as long.
-const inserting = `insert into audit_events (${names.join(", ")})
-  select ${names.join(", ")} from json_populate_recordset(null::audit_events, `;
+const inserting = `insert into audit_events (${names})
+  select ${names} from json_populate_recordset(null::audit_events, `;
 /** As `inserting`, of events that notify: the deliveries commit with them. */
 const insertingAndNotifying = "select insert_notifying_events(";
+/** Many events, an array of each column: half of the time of JSON, for the server and for this process. */
+const insertingMany = `insert into audit_events (${names})
+  select * from unnest(${fields.map((field, i) => `$${i + 1}::text::${columns[field].getSQLType()}[]`).join(", ")})
+  on conflict do nothing`;
 
 /** Inserts events, with what they notify of, in one statement of the caller's transaction. */
 export async function insertEventsInto(statements: Statements, events: readonly NewEvent[]): Promise<void> {
-  const { json, notifies } = jsonOf(events);
-  const start = notifies ? insertingAndNotifying : inserting;
-  await statements.execute(fragment`${fragment.raw(start)}${json}::text::json)`);
+  const start = events.some(notifies) ? insertingAndNotifying : inserting;
+  await statements.execute(fragment`${fragment.raw(start)}${jsonOf(events)}::text::json)`);
 }
 
 /**
@@ -26,14 +30,17 @@ export async function insertEventsInto(statements: Statements, events: readonly 
  *   that events can be retried after a lost answer
  */
 export function createInsertEvents(database: Database): (events: readonly NewEvent[]) => Promise<void> {
-  const statement = `${inserting}$1::text::json) on conflict do nothing`;
-  const notifying = `${insertingAndNotifying}$1::text::json)`;
   return async (events) => {
-    const { json, notifies } = jsonOf(events);
     await database.outsideCompanies((sql) =>
-      sql.unsafe(notifies ? notifying : statement, [json], { prepare: true }),
+      events.some(notifies)
+        ? sql.unsafe(`${insertingAndNotifying}$1::text::json)`, [jsonOf(events)], { prepare: true })
+        : sql.unsafe(insertingMany, arraysOf(events), { prepare: true }),
     );
   };
+}
+
+function notifies(event: NewEvent): boolean {
+  return notificationOf(event) !== undefined;
 }
 
 /** SQLSTATE classes that blame a row and not the database: data exception, integrity constraint, program limit. */
@@ -66,23 +73,21 @@ export async function insertAllThatFit<Numbered extends { readonly event: NewEve
   }
 }
 
-function jsonOf(events: readonly NewEvent[]): { readonly json: string; readonly notifies: boolean } {
-  let notifies = false;
-  const rows = events.map((event) => {
-    const told = notificationOf(event);
-    if (told === undefined) return rowOf(event);
-    notifies = true;
-    // Further names are ignored where the events are inserted.
-    const subject = told.subject === undefined ? event.subject : event[told.subject];
-    return {
-      ...rowOf(event),
-      notification_type: told.type,
-      subject_name: told.subjectName,
-      of_platform: concernsPlatform(told.type),
-      notification_subject: subject,
-    };
-  });
-  return { json: JSON.stringify(rows), notifies };
+function jsonOf(events: readonly NewEvent[]): string {
+  return JSON.stringify(
+    events.map((event) => {
+      const told = notificationOf(event);
+      if (told === undefined) return rowOf(event);
+      // Further names are ignored where the events are inserted.
+      return {
+        ...rowOf(event),
+        notification_type: told.type,
+        subject_name: told.subjectName,
+        of_platform: concernsPlatform(told.type),
+        notification_subject: told.subject === undefined ? event.subject : event[told.subject],
+      };
+    }),
+  );
 }
 
 function rowOf(event: NewEvent): Readonly<Record<string, unknown>> {
@@ -91,7 +96,27 @@ function rowOf(event: NewEvent): Readonly<Record<string, unknown>> {
     const name = nameOf.get(field);
     // json_populate_recordset fills absent columns with null.
     if (name === undefined || value === null) continue;
-    row[name] = value instanceof Buffer ? `\\x${value.toString("hex")}` : value;
+    row[name] = value instanceof Buffer ? bytea(value) : value;
   }
   return row;
+}
+
+/** An array of each column. Events hold no control characters. */
+function arraysOf(events: readonly NewEvent[]): string[] {
+  return fields.map((field) => arrayText(events.map((event) => elementOf(event[field]))));
+}
+
+function elementOf(value: NewEvent[keyof NewEvent]): string | number | null {
+  if (value instanceof Date) return value.toISOString();
+  return value instanceof Uint8Array ? bytea(value) : value;
+}
+
+function bytea(bytes: Uint8Array): string {
+  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex")}`;
+}
+
+/** An object of a literal's type has no keys but those. */
+function keysOf<T extends object>(object: T): readonly (keyof T)[] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return Object.keys(object) as (keyof T)[];
 }

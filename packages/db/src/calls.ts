@@ -1,5 +1,6 @@
-import { SpanKind, SpanStatusCode, trace, type Span } from "@opentelemetry/api";
+import { SpanKind, SpanStatusCode, type Span } from "@opentelemetry/api";
 import { DatabaseError, scrubDatabaseError } from "./errors.ts";
+import { findTracer } from "./tracer.ts";
 
 /** The outcome of one call, for metrics. */
 export interface DatabaseCall {
@@ -40,9 +41,6 @@ export interface Calls {
   /** Whether the last call got no answer from the server. */
   isUnavailable(): boolean;
 }
-
-/** Spans go to the registered OpenTelemetry SDK; without one they are no-ops. */
-const tracer = trace.getTracer("@repo/db");
 
 /** Milliseconds. The deadline of calls after one without an answer. Short, because a request makes several calls in sequence. */
 const unavailableDeadlineMs = 2000;
@@ -108,29 +106,27 @@ export function createCalls(options: CallOptions): Calls {
   return {
     pending: () => pending,
     isUnavailable: () => isUnavailable,
-    run: (work) =>
-      tracer.startActiveSpan(
-        `postgresql ${pool}`,
-        {
-          kind: SpanKind.CLIENT,
-          attributes: { "db.system.name": "postgresql", "tenant_secrets.pool": pool },
-        },
-        async (span) => {
-          const startedAt = performance.now();
-          let outcome: DatabaseCall["outcome"] = "ok";
-          try {
-            return await bounded(work);
-          } catch (error) {
-            outcome = outcomeOf(error);
-            markFailed(span, error);
-            throw error;
-          } finally {
-            span.setAttribute("tenant_secrets.outcome", outcome);
-            span.end();
-            onCall({ pool, outcome, durationMs: performance.now() - startedAt });
-          }
-        },
-      ),
+    run: (work) => {
+      const observed = async (span?: Span) => {
+        const startedAt = performance.now();
+        let outcome: DatabaseCall["outcome"] = "ok";
+        try {
+          return await bounded(work);
+        } catch (error) {
+          outcome = outcomeOf(error);
+          if (span !== undefined) markFailed(span, error);
+          throw error;
+        } finally {
+          span?.setAttribute("tenant_secrets.outcome", outcome).end();
+          onCall({ pool, outcome, durationMs: performance.now() - startedAt });
+        }
+      };
+      const attributes = { "db.system.name": "postgresql", "tenant_secrets.pool": pool };
+      const tracer = findTracer("@repo/db");
+      return tracer === undefined
+        ? observed()
+        : tracer.startActiveSpan(`postgresql ${pool}`, { kind: SpanKind.CLIENT, attributes }, observed);
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+export { arrayText } from "./array-text.ts";
 export type { DatabaseCall } from "./calls.ts";
 export { announceSecret, listenForChanges, nameTagOf, type Change, type ChangeListener } from "./changes.ts";
 export {
@@ -32,6 +33,7 @@ export { migrateDatabase } from "./migrate.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
 export { createSecretHeads, type ReadSecretHead, type SecretHeadRow } from "./secret-heads.ts";
 export { connectSignInDatabase, type SignInDatabase } from "./sign-in.ts";
+export { findTracer } from "./tracer.ts";
 export { databasePlaces, type DatabasePlace, DatabaseUrlError } from "./url.ts";
 export { databaseUrlVariable, databaseVariables } from "./variables.ts";
 export { encryptedColumns } from "./schema.ts";

@@ -1,4 +1,5 @@
 import type postgres from "postgres";
+import { arrayText } from "./array-text.ts";
 import type { Database } from "./connect.ts";
 import { DatabaseError } from "./errors.ts";
 import type { Canary, GraceWindow } from "./schema/secrets.ts";
@@ -45,7 +46,7 @@ const maxOfOneStatement = 200;
 const fewOfOneCompany = 50;
 
 /**
- * Reads heads of secrets of any company, each by its company and secret key. All heads requested in one turn of the event loop share one statement.
+ * Reads heads of secrets of any company, each by its company and secret key. All heads that are requested before the event loop goes on share one statement.
  * If that fails although the database is available, each head is read by itself, so that one company's error does not
  * fail another company's read.
  */
@@ -87,7 +88,7 @@ export function createSecretHeads(database: Database): ReadSecretHead {
 
   return (companyId, secretKey) => {
     const { promise, resolve, reject } = Promise.withResolvers<SecretHeadRow | undefined>();
-    if (waiting.push({ companyId, secretKey, resolve, reject }) === 1) setImmediate(readAll);
+    if (waiting.push({ companyId, secretKey, resolve, reject }) === 1) process.nextTick(readAll);
     return promise;
   };
 }
@@ -123,7 +124,7 @@ async function selectSeveral(
   const companies = wanted.map(({ companyId }) => companyId);
   const secretKeys = wanted.map(({ secretKey }) => secretKey);
   const rows = await sql<SecretHeadRow[]>`
-    select * from read_secrets(${companies}::uuid[], ${secretKeys}::text[])`;
+    select * from read_secrets(${arrayText(companies)}::text::uuid[], ${arrayText(secretKeys)}::text::text[])`;
   const found = new Map(rows.map((row) => [nameOf(row), row]));
   return wanted.map((each) => found.get(nameOf(each)));
 }

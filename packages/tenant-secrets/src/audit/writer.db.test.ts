@@ -339,6 +339,23 @@ test("an event that the database cannot store is dropped alone, and its sequence
   ]);
 });
 
+test.for(["NULL", "null", "", '"', "\\", '{"a",b\\}', ",", "\\x00", "É𝄞", "a\u0000\n"])(
+  "the text %j of a caller is stored as it is, or escaped, in a batch and alone",
+  async (text) => {
+    const { log, events } = newLog();
+    await events();
+    const caller = { ...systemCaller(text, { verbs: ["use"], secretKeys: ["*"] }), requestId: text };
+    await log.recordBatched(caller, { ...read, secretKey: text, subject: text });
+    await log.flush();
+    await log.record(caller, { ...read, secretKey: text, subject: text });
+    const stored = (await events()).filter(({ action }) => action === "secret.read");
+    const printed = text === "a\u0000\n" ? String.raw`a\u0000\u000a` : text;
+    const fields = { actorId: printed, requestId: printed, secretKey: printed, subject: printed };
+    expect(stored).toMatchObject([fields, fields]);
+    expect(stored.every((event) => isGenuine(key, event))).toBe(true);
+  },
+);
+
 test("a batch that fails because of the database is neither split nor lost", async () => {
   const { log, events, lost } = newLog();
   await events();

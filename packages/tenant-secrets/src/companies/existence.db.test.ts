@@ -54,11 +54,16 @@ test("a foreign company and an absent one cost the same number of queries, each 
   const names = [foreign, "absent", foreign, "absent", "absent-2", foreign, "absent-3"];
   // The foreign company is cached by other callers' reads.
   for (const name of names) {
-    expect(await secrets.getTenantSecret(foreign, "CUSTOM_KEY")).toBe("fake-value");
-    await secrets.flush();
-    databaseCalls = 0;
-    expect(await ask(name)).toBe("NOT_FOUND");
-    costs.push(databaseCalls);
+    let least = Infinity;
+    // What the process does by itself meanwhile, such as writing the last uses, adds to one of them at most; more than 20 denials are counted together.
+    for (let i = 0; i < 2; i++) {
+      expect(await secrets.getTenantSecret(foreign, "CUSTOM_KEY")).toBe("fake-value");
+      await secrets.flush();
+      databaseCalls = 0;
+      expect(await ask(name)).toBe("NOT_FOUND");
+      least = Math.min(least, databaseCalls);
+    }
+    costs.push(least);
   }
   expect(new Set(costs).size).toBe(1);
   databaseCalls = 0;

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { LRUCache } from "lru-cache";
-import { tables, type Database } from "@repo/db";
+import { arrayText, tables, type Database } from "@repo/db";
 import type { CompanyId } from "@repo/catalog";
 
 const { secretUses } = tables;
@@ -40,8 +40,9 @@ export function createLastUsed(database: Database): LastUsed {
         // In one order, so that two processes never wait for each other.
         statements.execute(sql`
           insert into ${secretUses} (company_id, secret_key, last_used_at)
-          select "companyId", "secretKey", now()
-          from json_to_recordset(${JSON.stringify(uses)}::json) as u ("companyId" uuid, "secretKey" text)
+          select company_id, secret_key, now()
+          from unnest(${arrayText(uses.map(({ companyId }) => companyId))}::text::uuid[],
+            ${arrayText(uses.map(({ secretKey }) => secretKey))}::text::text[]) as u (company_id, secret_key)
           order by 1, 2
           on conflict (company_id, secret_key) do update set last_used_at = greatest(${secretUses}.last_used_at, excluded.last_used_at)`),
       );
