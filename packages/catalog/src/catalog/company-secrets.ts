@@ -138,8 +138,8 @@ export interface SecretTransport extends CallsOf<VaultOperations> {
 
 /** Reads without what only travel needs: without waiting, or without a string of the value. */
 export interface LocalReads {
-  /** As `read`, from the cache alone. @returns undefined where the cache has no answer, or the answer would be a denial */
-  readCached(secretKey: string): string | undefined;
+  /** As `read`. @returns the value itself where the cache has it: a promise costs as much as the rest of such a read */
+  read(secretKey: string): string | Promise<string>;
   /** As `read`, in bytes. @param canary as there */
   open(secretKey: string, canary: boolean): Promise<OpenValue>;
   /** As `readActive`, in bytes. */

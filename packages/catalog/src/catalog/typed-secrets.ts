@@ -9,8 +9,9 @@ import { decodeValue, encodeValue } from "./value.ts";
 export function companySecrets<C extends Catalog>(catalog: C, transport: SecretTransport): CompanySecrets<C> {
   const get = async <K extends SecretKeyOf<C>>(secretKey: K): Promise<ValueOf<C, K>> => {
     catalog.get(secretKey);
-    const text = transport.local?.readCached(secretKey) ?? (await transport.read({ secretKey })).value;
-    return decodeValue(catalog, secretKey, text);
+    const found =
+      transport.local?.read(secretKey) ?? transport.read({ secretKey }).then(({ value }) => value);
+    return decodeValue(catalog, secretKey, typeof found === "string" ? found : await found);
   };
   const useBytes: CompanySecrets<C>["useBytes"] = async (secretKey, work) => {
     catalog.get(secretKey);

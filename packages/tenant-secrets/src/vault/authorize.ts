@@ -91,22 +91,29 @@ export type Authorize = <T>(
 ) => Promise<T>;
 
 export function createAuthorize({ catalog, companies, stores, operations }: VaultParts): Authorize {
-  return ({ operation, scope, secretKey, denyReason }, work) =>
-    inSpan(`vault ${operation.action}`, async (span) => {
-      const { caller, company } = scope;
-      const { verb, action, changes = verbsOfChange.has(verb) } = operation;
+  return (call, work) => {
+    const { operation, scope, secretKey } = call;
+    const { caller, company } = scope;
+    const { verb, action, changes = verbsOfChange.has(verb) } = operation;
+    return inSpan(`vault ${action}`, { "tenant_secrets.store": company.secretStore }, () => {
       // A value sent by mistake in place of a secret key must not enter the audit log, where it could never be erased.
       const known = secretKey !== undefined && catalog.find(secretKey) !== undefined ? secretKey : undefined;
-      span.setAttribute("tenant_secrets.store", company.secretStore);
-      const reason = denyReason === undefined ? undefined : new TenantSecretsError("FORBIDDEN", denyReason);
-      const isPermitted = permits(caller.actor, verb, { companyId: company.id, secretKey });
-      const deny = isPermitted ? reason : refusal(caller.actor, verb, secretKey);
+      const deny = refusalOf(call);
       return operations.inSteps({ caller, action, company, secretKey: known, deny, changes }, (steps) =>
         underCurrentStore(companies, scope, (current) =>
           work(current, stores[current.company.secretStore], steps),
         ),
       );
     });
+  };
+}
+
+/** @returns why a caller may not make a call; undefined where it may */
+export function refusalOf({ operation, scope, secretKey, denyReason }: Call): TenantSecretsError | undefined {
+  const { actor } = scope.caller;
+  if (!permits(actor, operation.verb, { companyId: scope.company.id, secretKey }))
+    return refusal(actor, operation.verb, secretKey);
+  return denyReason === undefined ? undefined : new TenantSecretsError("FORBIDDEN", denyReason);
 }
 
 /** Attempts per operation, including the first, if the company's store keeps changing. */

@@ -11,7 +11,7 @@ type ReadVersion = Pick<StoredSecret, "version" | "expiresAtMs">;
 export interface ReadAudit {
   /** Audits a read before its value is returned. @throws {TenantSecretsError} as the audit log does */
   record(caller: Caller, target: ReadTarget, secret: ReadVersion): Promise<void>;
-  /** As `record`, synchronously, for cached reads by programs. @returns false if only `record` can audit it */
+  /** As `record`, synchronously, for reads by programs. @returns false if only `record` can audit it */
   tryRecord(caller: Caller, companyId: CompanyId, read: CachedRead): boolean;
   /** Counts a read that was audited elsewhere. */
   countExpired(secret: Pick<ReadVersion, "expiresAtMs">): void;
@@ -57,6 +57,7 @@ export function createReadAudit(audit: AuditLog): ReadAudit {
       countExpired(secret);
     },
     tryRecord: (caller, companyId, read) => {
+      if (isPerson(caller)) return false;
       const isTaken = recorderOf(caller, companyId, read)();
       if (isTaken) countExpired(read.encrypted);
       return isTaken;

@@ -3,7 +3,7 @@ import { ApiKeyVerb, type Caller, systemCaller, type Verb, verbs } from "@repo/c
 import type { CompanyScope } from "../companies/companies.ts";
 import { createFixture, operator, product } from "../testing/fixture.ts";
 
-// `readCached` answers from the cache alone, beside `read`: two ways to the same value. Every caller asks for every secret in
+// `read` begins with `readCached`, which answers programs from the cache alone. Every caller asks for every secret in
 // every store, of a process that has nothing cached and of one that has everything.
 
 const fixture = await createFixture(undefined, { refusalsPerMinute: 1_000_000 });
@@ -123,10 +123,12 @@ test.for(stores)(
       }
     }
     expect(wrong).toEqual([]);
-    const covered = ["*", "CUSTOM_*"].flatMap((names) => present.map((key) => `job use ${names} ${key}`));
-    expect([...served].filter((at) => !at.endsWith("remote")).toSorted()).toEqual(
-      [...covered, "job use CUSTOM_A CUSTOM_A"].toSorted(),
-    );
+    const covered = [
+      ...["*", "CUSTOM_*"].flatMap((names) => present.map((key) => `use ${names} ${key}`)),
+      "use CUSTOM_A CUSTOM_A",
+    ];
+    const programs = covered.flatMap((each) => [`job ${each}`, `key ${each.replace(/ (\S+)$/, " own $1")}`]);
+    expect([...served].filter((at) => !at.endsWith("remote")).toSorted()).toEqual(programs.toSorted());
   },
 );
 

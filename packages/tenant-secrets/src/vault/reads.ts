@@ -8,27 +8,34 @@ import {
   type VaultOperations,
   vaultOperations,
 } from "@repo/catalog";
-import { covers, permits } from "../access/permissions.ts";
+import { covers } from "../access/permissions.ts";
 import type { Company, CompanyScope } from "../companies/companies.ts";
 import { checkBatch } from "../stores/batch.ts";
 import { findActive } from "../stores/capabilities.ts";
 import { decryptEach, decryptActive, decryptSecret } from "../stores/decrypt.ts";
 import { drawn, type EncryptedSecret } from "../stores/encrypted-secret.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
-import { recordFailures, type Authorize, type VaultHandlers, type VaultParts } from "./authorize.ts";
+import {
+  recordFailures,
+  refusalOf,
+  type Authorize,
+  type VaultHandlers,
+  type VaultParts,
+} from "./authorize.ts";
 import { touchLastUsed, type ReadAudit } from "./read-audit.ts";
 import { openOrInvalidate, cacheKeyOf } from "./secret-cache.ts";
 
 /** Returns values to programs, and to product code that acts for a person. */
 export interface Reads extends Pick<VaultHandlers, "read" | "readMany" | "readActive"> {
   /**
-   * As `read`, synchronously and from the cache alone, for product code. Every rule of `read` must hold here too: a test
-   * compares both for every caller, store and state of a secret.
+   * What `read` begins with: synchronously and from the cache alone, for programs.
    *
    * @param now by `performance.now()`
-   * @returns undefined on a cache miss, and if the call would be denied: `read` then tells which
+   * @returns undefined on a cache miss, for people, and if the call would be denied: `read` then goes on
    */
   readCached(scope: CompanyScope, secretKey: string, now: number): ReadValue | undefined;
+  /** What `read` goes on with. */
+  load(scope: CompanyScope, input: Asked): Promise<ReadValue>;
   /** As `read`, in bytes, which the caller must zero. */
   open(scope: CompanyScope, input: Asked): Promise<OpenValue>;
   /** As `readActive`, in bytes, which the caller must zero. */
@@ -91,9 +98,9 @@ export function createReads(
   };
 
   /** The last use is not updated here: fetching the value does so often enough. */
-  const readCached: Reads["readCached"] = ({ caller, company }, secretKey, now) => {
-    if (caller.actor.kind !== "job" || !permits(caller.actor, "use", { companyId: company.id, secretKey }))
-      return undefined;
+  const readCached: Reads["readCached"] = (scope, secretKey, now) => {
+    if (refusalOf({ ...readBy(scope), secretKey }) !== undefined) return undefined;
+    const { caller, company } = scope;
     const encrypted = cache.current.peek(cacheKeyOf(company, secretKey), now)?.value;
     if (encrypted === undefined || catalog.find(secretKey) === undefined) return undefined;
     try {
@@ -129,17 +136,21 @@ export function createReads(
       return decryptActive(await findActive(store, company, { secretKey, isRefused: true }));
     });
 
+  const load: Reads["load"] = async (scope, input) => {
+    const { found, stage } = await readOne(scope, input);
+    return { ...valueOf(found), ...stage };
+  };
+
   return {
     readCached,
+    load,
     read: async (scope, input) => {
       const { secretKey, canary = false } = input;
       const isTried =
         canary &&
         cache.current.peekIncludingStale(cacheKeyOf(scope.company, secretKey))?.canary !== undefined;
       const cached = isTried ? undefined : readCached(scope, secretKey, performance.now());
-      if (cached !== undefined) return cached;
-      const { found, stage } = await readOne(scope, input);
-      return { ...valueOf(found), ...stage };
+      return cached ?? load(scope, input);
     },
 
     readMany: (resolved, { secretKeys }) =>

@@ -6,7 +6,7 @@ import {
   vaultOperations,
 } from "@repo/catalog";
 import { lacksConfirmation } from "../access/confirmation.ts";
-import type { Companies } from "../companies/companies.ts";
+import type { Companies, CompanyScope } from "../companies/companies.ts";
 import { handlerOf, resolveFor } from "./authorize.ts";
 import type { Vault } from "./vault.ts";
 
@@ -22,15 +22,21 @@ export function vaultTransport(
     const asked = confirmationDue ? { ...caller, confirmationDue } : caller;
     return resolveFor(companies, { caller: asked, operation, company: subdomain, input });
   };
+  const load = async (scope: CompanyScope, secretKey: string) =>
+    (await vault.load(scope, { secretKey })).value;
+  const resolveAndRead = async (secretKey: string) =>
+    (await vault.read(await resolve("read", { secretKey }), { secretKey })).value;
   return {
     ...callsOf(vaultOperations, async (name, input) =>
       handlerOf(vault, name)(await resolve(name, input), input),
     ),
     local: {
-      readCached: (secretKey) => {
+      read: (secretKey) => {
         const now = performance.now();
         const scope = companies.resolveCached(caller, subdomain, now);
-        return scope && vault.readCached(scope, secretKey, now)?.value;
+        if (scope === undefined) return resolveAndRead(secretKey);
+        const cached = vault.readCached(scope, secretKey, now);
+        return cached === undefined ? load(scope, secretKey) : cached.value;
       },
       open: async (secretKey, canary) =>
         vault.open(await resolve("read", { secretKey }), { secretKey, canary }),

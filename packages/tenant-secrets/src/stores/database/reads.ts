@@ -1,6 +1,12 @@
 import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
 import { createSecretHeads, tables, type SecretHeadRow, type Statements } from "@repo/db";
-import { type HeadState, headStateOf, integrityFailure, isGenuineHead } from "@repo/envelope";
+import {
+  type CompanyKey,
+  type HeadState,
+  headStateOf,
+  integrityFailure,
+  isGenuineHead,
+} from "@repo/envelope";
 import type { Company } from "../../companies/companies.ts";
 import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import type { Lookup, FoundSecret, StorePart } from "./port.ts";
@@ -14,6 +20,12 @@ import type { ActiveVersion } from "../store.ts";
 const { companySecrets, companySecretVersions } = tables;
 
 type MacBeside = Parameters<typeof isGenuineHead>[2];
+
+interface GenuineHead {
+  readonly head: SecretHeadRow;
+  /** Of its MAC. */
+  readonly key: CompanyKey;
+}
 
 /** A value where it stands. */
 interface EncryptedRow {
@@ -32,29 +44,35 @@ export function createReading({
 }: DatabaseParts): StorePart<"findHead" | "lookup" | "find", "findActive"> {
   const readHead = createSecretHeads(database);
 
-  /** @throws {TenantSecretsError} INTEGRITY_FAILURE where another party has changed the head, and what loading keys throws */
-  const check = async (company: Company, head: HeadState, beside: MacBeside): Promise<void> => {
+  /**
+   * @returns the key of the MAC
+   * @throws {TenantSecretsError} INTEGRITY_FAILURE where another party has changed the head, and what loading keys throws
+   */
+  const check = async (company: Company, head: HeadState, beside: MacBeside): Promise<CompanyKey> => {
     const key = await companyKeys.forDecryption(company.id, beside.macKeyVersion);
-    if (isGenuineHead(key, head, beside)) return;
+    if (isGenuineHead(key, head, beside)) return key;
     const changed = new HeadChanged(head.secretKey);
     onAlarm(changed.alarm(company.id));
     throw changed;
   };
 
-  const findHead = async (company: Company, secretKey: string): Promise<Lookup<SecretHeadRow>> => {
+  const findGenuine = async (company: Company, secretKey: string): Promise<GenuineHead | undefined> => {
     const head = await readHead(company.id, secretKey);
-    if (head === undefined) return { state: "unknown" };
+    if (head === undefined) return undefined;
     if (head.companyId !== company.id || head.secretKey !== secretKey) throw integrityFailure();
-    await check(company, head, head);
-    return head.removed ? { state: "removed", origin: head.origin } : { state: "present", secret: head };
+    return { head, key: await check(company, head, head) };
   };
 
-  const take = async (company: Company, row: EncryptedRow): Promise<EncryptedSecret> => {
+  /** @param known a key of the company that the caller has: most values are under the key of their head's MAC */
+  const take = async (company: Company, row: EncryptedRow, known?: CompanyKey): Promise<EncryptedSecret> => {
     const { companyId, secretKey, version, companyKeyVersion, encrypted, expiresAtMs } = row;
     if (companyId !== company.id || version === null || companyKeyVersion === null || encrypted === null) {
       throw integrityFailure();
     }
-    const key = await companyKeys.forDecryption(company.id, companyKeyVersion);
+    const key =
+      known?.keyVersion === companyKeyVersion
+        ? known
+        : await companyKeys.forDecryption(company.id, companyKeyVersion);
     const place = { companyId: company.id, secretKey, version, companyKeyVersion };
     return { ...encryptedSecret(key.valueKey, place, encrypted), expiresAtMs: expiresAtMs ?? undefined };
   };
@@ -75,19 +93,23 @@ export function createReading({
 
   const lookup = (company: Company, secretKey: string): Promise<Lookup<FoundSecret>> =>
     withCurrentKeys(async () => {
-      const found = await findHead(company, secretKey);
-      if (found.state !== "present") return found;
-      const { currentVersion: version, origin, ...head } = found.secret;
-      const encrypted = await take(company, { ...head, version });
-      if (found.secret.canary === null) return { state: "present", secret: { origin, encrypted } };
-      return {
-        state: "present",
-        secret: { origin, encrypted: await beside(company, found.secret, encrypted) },
-      };
+      const found = await findGenuine(company, secretKey);
+      if (found === undefined) return { state: "unknown" };
+      const { head, key } = found;
+      const { origin, currentVersion: version } = head;
+      if (head.removed) return { state: "removed", origin };
+      const current = await take(company, { ...head, version }, key);
+      const encrypted = head.canary === null ? current : await beside(company, head, current);
+      return { state: "present", secret: { origin, encrypted } };
     });
 
   return {
-    findHead,
+    findHead: async (company, secretKey) => {
+      const found = await findGenuine(company, secretKey);
+      if (found === undefined) return { state: "unknown" };
+      const { head } = found;
+      return head.removed ? { state: "removed", origin: head.origin } : { state: "present", secret: head };
+    },
     lookup,
     find: async (company, secretKey) => {
       const knowledge = await lookup(company, secretKey);
