@@ -14,6 +14,7 @@ import { createInfisicalClient } from "@repo/infisical";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createTenantSecrets, type Catalog, type TenantSecrets } from "@repo/tenant-secrets";
 import { initTRPC } from "@trpc/server";
+import { Hono } from "hono";
 import { Place } from "./deployment.ts";
 import { subdomainOf } from "./population.ts";
 
@@ -86,9 +87,15 @@ const createAppAt = () => {
 };
 
 const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });
-process.send?.({ url: server.url, publicUrl, person });
+// The same procedure with nothing before it.
+const createBareApp = () => {
+  const app: ReturnType<typeof createApp> = new Hono();
+  return app.all("/empty/*", (c, next) => trpcServer({ endpoint: "/empty", router })(c, next));
+};
+const bare = await listen(createBareApp, { host: "127.0.0.1", port: 0 });
+process.send?.({ url: server.url, bareUrl: bare.url, publicUrl, person });
 await once(process, "disconnect");
-await server.stop(1000);
+await Promise.all([server.stop(1000), bare.stop(1000)]);
 await signIn.close();
 await secrets.stop();
 await database.close();

@@ -40,6 +40,25 @@ export async function benchHttp(): Promise<Row[]> {
     );
     const what = "secrets.read over HTTP with an API key, warm";
     const ratio = ratioOf(what, "a second", results);
+    const bareClient = new Pool(api.bareUrl, { connections, pipelining: 1 });
+    const bareNothing = async (): Promise<void> => {
+      const headers = { "content-type": "application/json" };
+      const { statusCode, body } = await bareClient.request({
+        method: "POST",
+        path: "/empty/nothing",
+        body: "{}",
+        headers,
+      });
+      await body.text();
+      if (statusCode !== 200) throw new Error(`The bare procedure answered ${statusCode}`);
+    };
+    const empties = await interleaved(
+      () => measure(bareNothing),
+      () => measure(nothing),
+    );
+    const empty = "an empty tRPC procedure in our application";
+    const emptyRatio = ratioOf(empty, "a second", empties);
+    await bareClient.close();
     const lists = await interleaved(
       () => measure(listWithKey),
       () => measure(listWithSession),
@@ -55,6 +74,13 @@ export async function benchHttp(): Promise<Row[]> {
         what,
         against: "an empty tRPC procedure in the same application",
         ratio,
+        target: 0.7,
+      }),
+      throughputRow({
+        name: "http.empty",
+        what: empty,
+        against: "the same on a bare Hono",
+        ratio: emptyRatio,
         target: 0.7,
       }),
       throughputRow({
@@ -122,6 +148,7 @@ type Headers = Readonly<Record<string, string>>;
 
 const Started = z.object({
   url: z.string(),
+  bareUrl: z.string(),
   publicUrl: z.string(),
   person: z.object({ email: z.string(), password: z.string() }),
 });

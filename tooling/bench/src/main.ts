@@ -7,9 +7,11 @@ import { benchHttp } from "./http.ts";
 import { benchInvalidation } from "./invalidation.ts";
 import { benchKeys } from "./keys.ts";
 import { benchKills } from "./kills.ts";
+import { benchMany } from "./many.ts";
 import { benchMigration } from "./migration.ts";
 import { benchNotifications } from "./notifications.ts";
 import { benchOutages } from "./outages.ts";
+import { benchProfile } from "./profile.ts";
 import { tableOf, type Row } from "./row.ts";
 import { benchScale } from "./scale.ts";
 import { benchStrategies } from "./strategies.ts";
@@ -24,6 +26,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   warm: benchWarm,
   cold: benchCold,
   burst: benchBurst,
+  many: benchMany,
   http: benchHttp,
   scale: () => benchScale(values.plot),
   audit: benchAudit,
@@ -35,6 +38,8 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   kills: benchKills,
   outages: benchOutages,
 };
+/** They compare nothing, and run where they are named. */
+const named: typeof benches = { profile: benchProfile };
 
 const wanted = positionals.length === 0 ? Object.keys(benches) : positionals;
 if (values.plot !== undefined && !wanted.includes("scale")) {
@@ -44,9 +49,10 @@ if (values.plot !== undefined && !wanted.includes("scale")) {
 
 const rows: Row[] = [];
 for (const name of wanted) {
-  const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
+  const all = { ...benches, ...named };
+  const bench = Object.hasOwn(all, name) ? all[name] : undefined;
   if (bench === undefined) {
-    console.error(`There is no bench ${name}: choose from ${Object.keys(benches).join(", ")}.`);
+    console.error(`There is no bench ${name}: choose from ${Object.keys(all).join(", ")}.`);
     process.exit(2);
   }
   const startedAt = performance.now();
@@ -55,5 +61,5 @@ for (const name of wanted) {
   console.log(`(${((performance.now() - startedAt) / 1000).toFixed(0)} s)`);
 }
 
-console.log(`\n${tableOf(rows)}`);
+if (rows.length > 0) console.log(`\n${tableOf(rows)}`);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);

@@ -96,8 +96,7 @@ function rowsOf(results: Results): Row[] {
   return [
     compare("strategies.cold-a", ["cold", "folders"], 1),
     compare("strategies.cold-b", ["cold", "sample"], 1),
-    // It has neither row-level security nor a record, so that a little less is a good result.
-    compare("strategies.cold-kept", ["cold", "sampleKept"], 0.8),
+    compare("strategies.cold-kept", ["cold", "sampleKept"], 1),
     compare("strategies.warm-a", ["warm", "folders"], 10),
     compare("strategies.warm-b", ["warm", "sample"], 10),
     compare("strategies.warm-kept", ["warm", "sampleKept"], 1),
