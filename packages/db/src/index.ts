@@ -37,5 +37,5 @@ export { findTracer } from "./tracer.ts";
 export { databasePlaces, type DatabasePlace, DatabaseUrlError } from "./url.ts";
 export { databaseUrlVariable, databaseVariables } from "./variables.ts";
 export { encryptedColumns } from "./schema.ts";
-export { type Canary, maxGraceWindows, type GraceWindow } from "./schema/secrets.ts";
+export { type Canary, defaultReminderDays, maxGraceWindows, type GraceWindow } from "./schema/secrets.ts";
 export * as tables from "./schema.ts";

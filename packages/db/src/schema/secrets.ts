@@ -106,6 +106,9 @@ export const companySecrets = pgTable(
   ],
 );
 
+/** Of a version whose writer names none. */
+export const defaultReminderDays = [30, 7, 1] as const;
+
 /** One row for every version, for ever; it holds the sealed value only while the version is not the current one. */
 export const companySecretVersions = pgTable(
   "company_secret_versions",
@@ -127,7 +130,10 @@ export const companySecretVersions = pgTable(
     /** When the credential ends at its provider. */
     expiresAt: at("expires_at"),
     /** The days before expiry at which a reminder is sent, and the fewest already sent; -1 once the expiry itself was reported. */
-    reminderDays: integer("reminder_days").array().notNull().default([30, 7, 1]),
+    reminderDays: integer("reminder_days")
+      .array()
+      .notNull()
+      .default([...defaultReminderDays]),
     remindedDays: integer("reminded_days"),
     /** What its provider last said of it: `unknown` where the provider could not be asked. */
     checkResult: text("check_result", { enum: ["accepted", "rejected", "unknown"] }),

@@ -1,5 +1,3 @@
-import { sql } from "drizzle-orm";
-import { tables, type Statements } from "@repo/db";
 import { type CompanyId, maxValueBytes, SecretKey } from "@repo/catalog";
 import { actorColumns } from "../../access/request-ids.ts";
 import { withCurrentKeys } from "../../keys/company/company-keys.ts";
@@ -7,18 +5,15 @@ import { findUnsettled, notSettled } from "../infisical/outside-writes.ts";
 import {
   changeHeads,
   insertFirst,
+  insertVersions,
   keepCurrentVersions,
-  versionColumns,
   type VersionRow,
 } from "./many-heads.ts";
-import { manyRows } from "./many-rows.ts";
 import { asCurrent, describe, seal, type NewVersion } from "./new-version.ts";
 import type { Backfill, DatabaseStore } from "./port.ts";
 import { encryptedBytes, type GrowingParts, type Usage } from "./quotas.ts";
 import { canReturn, lockHeads, type Head } from "./secret-head.ts";
 import { inCompany, type SecretStatements } from "./transaction.ts";
-
-const { companySecretVersions } = tables;
 
 /** Of one call: its transaction is short, and its largest parameter below 6 MiB. */
 const mostSecrets = 200;
@@ -138,7 +133,7 @@ async function putCopies(
     copies.filter(({ secretKey }) => !inserted.has(secretKey)).map((copy) => [copy.secretKey, copy]),
   );
   const replaced = await replaceCurrent(statements, companyId, others);
-  await insertVersions(statements, replaced);
+  await insertVersions(statements, replaced.map(rowOf));
   return [...first.map((copy) => ({ copy, version: 1 })), ...replaced];
 }
 
@@ -176,13 +171,6 @@ function isOutdated(head: Head, { origin, over }: Copy): boolean {
 
 function rowOf({ copy, version, previousVersionId }: Copied): VersionRow {
   return { ...describe(copy, version, copy), previousVersionId: previousVersionId ?? null };
-}
-
-async function insertVersions(statements: Statements, copied: readonly Copied[]): Promise<void> {
-  if (copied.length === 0) return;
-  await statements.execute(sql`
-    insert into ${companySecretVersions} (${versionColumns()})
-    select ${versionColumns()} from ${manyRows(companySecretVersions, copied.map(rowOf))}`);
 }
 
 function usageOf(copied: readonly Copied[]): Usage {

@@ -1,5 +1,5 @@
 import { getTableColumns, sql, type SQL } from "drizzle-orm";
-import { tables, type Statements } from "@repo/db";
+import { defaultReminderDays, tables, type Statements } from "@repo/db";
 import { type CompanyKey, headMac } from "@repo/envelope";
 import { columnsOf, manyRows } from "./many-rows.ts";
 import { neverHere, withMac, type Head, type HeadChanges, type StoredHead } from "./secret-head.ts";
@@ -25,13 +25,30 @@ const versionFields = [
   "previousVersionId",
   "fingerprint",
   "lastFour",
+  "note",
+  "expiresAt",
+  "reminderDays",
   "actorKind",
   "actorId",
 ] as const satisfies readonly (keyof typeof companySecretVersions.$inferSelect)[];
 
 /** The columns of a {@link VersionRow}; of an alias, where one is given. */
-export function versionColumns(alias?: string): SQL {
+function versionColumns(alias?: string): SQL {
   return columnsOf(companySecretVersions, versionFields, alias);
+}
+
+/** Rows of new versions, as `from` takes them. */
+function versionRows(rows: readonly VersionRow[]): SQL {
+  return manyRows(
+    companySecretVersions,
+    rows.map((row) => ({ ...row, reminderDays: row.reminderDays ?? defaultReminderDays })),
+  );
+}
+
+export async function insertVersions(statements: Statements, rows: readonly VersionRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await statements.execute(sql`
+    insert into ${companySecretVersions} (${versionColumns()}) select ${versionColumns()} from ${versionRows(rows)}`);
 }
 
 /**
@@ -56,7 +73,7 @@ export async function insertFirst<Of extends FirstHead>(
       on conflict do nothing returning secret_key
     ), versions as (
       insert into ${companySecretVersions} (${versionColumns()})
-      select ${versionColumns("r")} from ${manyRows(companySecretVersions, sorted.map(versionOf))}
+      select ${versionColumns("r")} from ${versionRows(sorted.map(versionOf))}
         join heads on heads.secret_key = r.secret_key
     )
     select secret_key as "secretKey" from heads`);
@@ -110,18 +127,21 @@ export async function keepCurrentVersions(
   statements: Statements,
   heads: readonly Head[],
 ): Promise<ReadonlyMap<string, string>> {
-  if (heads.length === 0) return new Map();
+  const valued = heads.filter(({ currentVersion }) => currentVersion !== null);
+  if (valued.length === 0) return new Map();
   const rows = await statements.execute<{ secretKey: string; id: string; isCurrent: boolean }>(sql`
     update ${companySecretVersions} v
     set value_encrypted = case when v.version = r.current_version then h.secret_value_encrypted else v.value_encrypted end,
       company_key_version = case when v.version = r.current_version then h.company_key_version else v.company_key_version end,
       replaced_at = r.updated_at
-    from ${manyRows(companySecrets, heads.map(toKeep))}
+    from ${manyRows(companySecrets, valued.map(toKeep))}
       join ${companySecrets} h on h.company_id = r.company_id and h.secret_key = r.secret_key
     where v.company_id = r.company_id and v.secret_key = r.secret_key
       and v.version in (r.current_version, r.pending_version)
     returning v.secret_key as "secretKey", v.id, v.version = r.current_version as "isCurrent"`);
-  return new Map(rows.flatMap(({ secretKey, id, isCurrent }) => (isCurrent ? [[secretKey, id]] : [])));
+  const kept = new Map(rows.flatMap(({ secretKey, id, isCurrent }) => (isCurrent ? [[secretKey, id]] : [])));
+  if (kept.size < valued.length) throw new Error("every version has a row");
+  return kept;
 }
 
 function toKeep({ companyId, secretKey, currentVersion, pendingVersion, deletedAt, now }: Head) {

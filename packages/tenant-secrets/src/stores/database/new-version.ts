@@ -2,15 +2,8 @@ import { tables, type Statements } from "@repo/db";
 import { type CompanyKey, fingerprint, encryptValue } from "@repo/envelope";
 import type { ActorColumns } from "../../access/request-ids.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
-import {
-  changeHead,
-  destroyed,
-  keepCurrentVersion,
-  activeHead,
-  ofVersion,
-  type Head,
-  type HeadChanges,
-} from "./secret-head.ts";
+import { changeHeads, insertVersions, keepCurrentVersions } from "./many-heads.ts";
+import { changeHead, destroyed, activeHead, ofVersion, type Head, type HeadChanges } from "./secret-head.ts";
 import type { BatchWrite } from "../store.ts";
 
 const { companySecretVersions } = tables;
@@ -26,29 +19,36 @@ export interface NewVersion {
 
 type Place = Pick<Head, "companyId" | "secretKey">;
 
+/** A value, and the locked head of the secret that gets it. */
+export interface Target {
+  readonly head: Head;
+  readonly made: NewVersion;
+}
+
 /**
- * Encrypts a value as the next version, and makes that the current one. Waits for nothing but its statements.
+ * Encrypts values as the next versions of their secrets, and makes those the current ones, in three statements. Waits for nothing
+ * else.
  *
- * @returns the number of the version
+ * @returns the numbers of the versions, in the order of the targets
  */
-export async function addCurrentVersion(
+export async function addCurrentVersions(
   statements: Statements,
-  head: Head,
-  made: NewVersion,
-): Promise<number> {
-  const changes = asCurrent(head, made);
-  if (head.deletedAt !== null && head.pendingVersion !== null) {
-    await statements
-      .update(companySecretVersions)
-      .set({ replacedAt: head.now })
-      .where(ofVersion(head, head.pendingVersion));
-  }
-  await statements.insert(companySecretVersions).values({
-    ...describe(head, changes.currentVersion, made),
-    previousVersionId: await keepCurrentVersion(statements, head),
-  });
-  await changeHead(statements, head, changes);
-  return changes.currentVersion;
+  targets: readonly Target[],
+): Promise<readonly number[]> {
+  const changed = targets.map(({ head, made }) => ({ head, made, changes: asCurrent(head, made) }));
+  const previous = await keepCurrentVersions(
+    statements,
+    changed.map(({ head }) => head),
+  );
+  await insertVersions(
+    statements,
+    changed.map(({ head, made, changes }) => ({
+      ...describe(head, changes.currentVersion, made),
+      previousVersionId: previous.get(head.secretKey) ?? null,
+    })),
+  );
+  await changeHeads(statements, changed);
+  return changed.map(({ changes }) => changes.currentVersion);
 }
 
 /** What a value changes in the head whose current version it becomes. */
@@ -72,12 +72,8 @@ export function asCurrent(head: Head, made: NewVersion): HeadChanges & { readonl
   };
 }
 
-/** As {@link addCurrentVersion}, as the pending version. The version that is pending already is destroyed. */
-export async function addPendingVersion(
-  statements: Statements,
-  head: Head,
-  made: NewVersion,
-): Promise<number> {
+/** As {@link addCurrentVersions}, of one value as the pending version. The version that is pending already is destroyed. */
+export async function addPendingVersion(statements: Statements, { head, made }: Target): Promise<number> {
   if (head.pendingVersion !== null) {
     await statements.update(companySecretVersions).set(destroyed).where(ofVersion(head, head.pendingVersion));
   }

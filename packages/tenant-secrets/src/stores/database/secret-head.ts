@@ -2,6 +2,7 @@ import { and, asc, eq, getTableColumns, inArray, sql, type SQL } from "drizzle-o
 import { tables, type Statements } from "@repo/db";
 import { type CompanyId, keyDestroyed, notFound, TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, headMac, type HeadState, headStateOf, isGenuineHead } from "@repo/envelope";
+import { columnsOf, manyRows } from "./many-rows.ts";
 import { HeadChanged, type HeadKeys, type SecretStatements } from "./transaction.ts";
 
 const { companySecrets, companySecretVersions } = tables;
@@ -105,6 +106,15 @@ export function withMac(head: Head, changes: HeadChanges) {
   return { ...changes, ...beside, updatedAt: now };
 }
 
+const madeFields = [
+  "companyId",
+  "secretKey",
+  "lastVersion",
+  "origin",
+  "macKeyVersion",
+  "mac",
+] as const satisfies readonly (keyof StoredHead)[];
+
 export interface LockedHead {
   readonly head: Head;
   /** Whether this transaction made the head and has to fill it: until then the secret reads as removed. */
@@ -124,21 +134,19 @@ export async function lockOrMakeHeads(
 ): Promise<ReadonlyMap<string, LockedHead>> {
   const [key] = statements.headKeys ?? [];
   if (key === undefined) throw keyDestroyed();
-  const inserted = await statements
-    .insert(companySecrets)
-    .values(
-      secretKeys.toSorted().map((secretKey) => ({
-        companyId,
-        secretKey,
-        lastVersion: 0,
-        origin: "written" as const,
-        deletedAt: sql`now()`,
-        macKeyVersion: key.keyVersion,
-        mac: headMac(key, { ...neverHere, companyId, secretKey }),
-      })),
-    )
-    .onConflictDoNothing()
-    .returning({ secretKey: companySecrets.secretKey });
+  const columns = columnsOf(companySecrets, madeFields);
+  const rows = secretKeys.toSorted().map((secretKey) => ({
+    companyId,
+    secretKey,
+    lastVersion: 0,
+    origin: "written",
+    macKeyVersion: key.keyVersion,
+    mac: headMac(key, { ...neverHere, companyId, secretKey }),
+  }));
+  const inserted = await statements.execute<{ secretKey: string }>(sql`
+    insert into ${companySecrets} (${columns}, deleted_at)
+    select ${columns}, now() from ${manyRows(companySecrets, rows)}
+    on conflict do nothing returning secret_key as "secretKey"`);
   const made = new Set(inserted.map(({ secretKey }) => secretKey));
   const heads = await lockHeads(statements, companyId, secretKeys);
   return new Map(heads.map((head) => [head.secretKey, { head, made: made.has(head.secretKey) }]));

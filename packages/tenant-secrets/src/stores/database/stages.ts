@@ -4,7 +4,7 @@ import { decryptValue, Plaintext } from "@repo/envelope";
 import { actorColumns } from "../../access/request-ids.ts";
 import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import { createChangeSecret, findChange, versionOf } from "./change-secret.ts";
-import { addCurrentVersion } from "./new-version.ts";
+import { addCurrentVersions } from "./new-version.ts";
 import { inCompany } from "./transaction.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
 import { encryptedBytes, type GrowingParts } from "./quotas.ts";
@@ -97,7 +97,8 @@ export function createStages(
             // A version that was destroyed since it was decrypted is not written again.
             await findEarlierVersion(statements, head, asked);
             const made = { write, key, maker: actorColumns(caller) };
-            return { version: await addCurrentVersion(statements, head, made) };
+            const [version = 0] = await addCurrentVersions(statements, [{ head, made }]);
+            return { version };
           });
           return versionOf(changed);
         } finally {

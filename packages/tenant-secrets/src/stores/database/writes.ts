@@ -6,7 +6,7 @@ import { actorColumns, canonical, digestOf } from "../../access/request-ids.ts";
 import type { CompanyScope } from "../../companies/companies.ts";
 import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import { batchError, checkBatch, refusalOf, type Refusals } from "../batch.ts";
-import { addCurrentVersion, addPendingVersion, type NewVersion } from "./new-version.ts";
+import { addCurrentVersions, addPendingVersion, type Target } from "./new-version.ts";
 import type { StorePart } from "./port.ts";
 import { inCompany } from "./transaction.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
@@ -26,8 +26,8 @@ interface Placing {
   readonly action: AuditAction;
   /** @throws {TenantSecretsError} where it may not be made now */
   check(head: Head, write: PlacedWrite): void;
-  /** @returns the number of the version that was made. Waits for nothing but its statements. */
-  add(statements: Statements, head: Head, made: NewVersion): Promise<number>;
+  /** @returns the numbers of the versions that were made. Waits for nothing but its statements. */
+  add(statements: Statements, targets: readonly Target[]): Promise<readonly number[]>;
 }
 
 const asCurrent: Placing = {
@@ -36,7 +36,7 @@ const asCurrent: Placing = {
     expectVersion(head, options.expectedVersion);
     nextGraceWindows(head, options);
   },
-  add: addCurrentVersion,
+  add: addCurrentVersions,
 };
 
 const asPending: Placing = {
@@ -50,7 +50,11 @@ const asPending: Placing = {
       { currentVersion: head.currentVersion ?? 0 },
     );
   },
-  add: addPendingVersion,
+  add: async (statements, targets) => {
+    const versions: number[] = [];
+    for (const target of targets) versions.push(await addPendingVersion(statements, target));
+    return versions;
+  },
 };
 
 /** Values to write in one transaction, all or none. */
@@ -61,7 +65,7 @@ interface Putting extends RequestOptions {
 }
 
 /** A write and the head that it changes. */
-interface Target extends LockedHead {
+interface LockedWrite extends LockedHead {
   readonly write: PlacedWrite;
 }
 
@@ -86,14 +90,14 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "batches"
         const answered = request && (await findApplied(statements, request));
         const applied = answered === undefined ? undefined : Versions.parse(answered);
         const make = async (): Promise<readonly number[]> => {
-          const targets = writes.map((write): Target => ({ write, ...headOf(heads, write) }));
+          const targets = writes.map((write): LockedWrite => ({ write, ...headOf(heads, write) }));
           checkTargets(targets, placing, refused);
           room.take(statements, usageOf(targets));
-          const versions: number[] = [];
-          for (const { write, head } of targets) {
-            const made = { write, key: keys[0], maker: actorColumns(caller) };
-            versions.push(await placing.add(statements, head, made));
-          }
+          const making = { key: keys[0], maker: actorColumns(caller) };
+          const versions = await placing.add(
+            statements,
+            targets.map(({ write, head }) => ({ head, made: { ...making, write } })),
+          );
           if (request !== undefined) await insertApplied(statements, request, versions);
           return versions;
         };
@@ -142,14 +146,14 @@ function headOf(heads: ReadonlyMap<string, LockedHead>, { secretKey }: BatchWrit
 }
 
 /** @throws {TenantSecretsError} what `refused` makes of the refusals, where there are any */
-function checkTargets(targets: readonly Target[], placing: Placing, refused: Putting["refused"]): void {
+function checkTargets(targets: readonly LockedWrite[], placing: Placing, refused: Putting["refused"]): void {
   const [first, ...others] = targets.flatMap(({ write, head }) =>
     refusalOf(write.secretKey, () => placing.check(head, write)),
   );
   if (first !== undefined) throw refused([first, ...others]);
 }
 
-function usageOf(targets: readonly Target[]): Usage {
+function usageOf(targets: readonly LockedWrite[]): Usage {
   return {
     secrets: targets.filter(({ made }) => made).length,
     versions: targets.length,
