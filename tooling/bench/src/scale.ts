@@ -1,11 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { startDeployment, type Place } from "./deployment.ts";
-import { type BareSelect, openBareSelect } from "./bare-select.ts";
+import { openBareSelect } from "./bare-select.ts";
 import { interleaved, latencies, median, type Pair, ratioOf, short, timed } from "./measuring.ts";
 import { drawLatency, type LatencyPoint } from "./plot.ts";
 import { populate, type Population } from "./population.ts";
 import { percentile, row, type Row } from "./row.ts";
-import { readSpot, selectSpot, spotOf } from "./scatter.ts";
+import { readSpot, selectSpot, type Spot, spotOf } from "./scatter.ts";
 import { meet, serve, type Serving } from "./serving.ts";
 
 const secretsOfEach = 100;
@@ -70,10 +70,16 @@ async function compare(
   const [one, other] = [await serve(smallPlace), await serve(largePlace)];
   const [bareOne, bareOther] = [await openBareSelect(smallPlace), await openBareSelect(largePlace)];
   try {
-    const bare = await interleaved(selecter(bareOne, small), selecter(bareOther, large));
+    const bare = await interleaved(
+      eachNew(small, (spot) => selectSpot(bareOne, spot)),
+      eachNew(large, (spot) => selectSpot(bareOther, spot)),
+    );
     await meet(one, small.companies);
     await meet(other, large.companies);
-    const results = await interleaved(reader(one, small), reader(other, large));
+    const results = await interleaved(
+      eachNew(small, (spot) => readSpot(one, spot)),
+      eachNew(large, (spot) => readSpot(other, spot)),
+    );
     const cold = results.flatMap(([, measured]) => measured);
     const warm = await readHot(other, large);
     const point: LatencyPoint = {
@@ -89,23 +95,13 @@ async function compare(
   }
 }
 
-/** Reads secrets that it has not read before, so many at each call. */
-function reader(serving: Serving, population: Population): () => Promise<number[]> {
+/** Asks for secrets that were not asked for before, so many at each call. */
+function eachNew(population: Population, ask: (spot: Spot) => Promise<void>): () => Promise<number[]> {
   let next = 0;
   return () => {
     const start = next;
     next += reads;
-    return latencies(reads, (i) => readSpot(serving, spotOf(start + i, population)));
-  };
-}
-
-/** As `reader`, the rows alone. */
-function selecter(select: BareSelect, population: Population): () => Promise<number[]> {
-  let next = 0;
-  return () => {
-    const start = next;
-    next += reads;
-    return latencies(reads, (i) => selectSpot(select, spotOf(start + i, population)));
+    return latencies(reads, (i) => ask(spotOf(start + i, population)));
   };
 }
 

@@ -124,6 +124,15 @@ export async function findMade(
   return rows.flatMap(({ ref }) => (ref === null ? [] : [ref]));
 }
 
+/** What a run asked the provider for, and of which it is not known what came. */
+function notKnown({ run, input }: Pick<RotationStep, "run" | "input">): SQL | undefined {
+  return and(
+    ofSecret(input),
+    eq(rotationCredentials.runId, run.id),
+    inArray(rotationCredentials.state, ["wanted", "orphan"]),
+  );
+}
+
 /**
  * Whether the provider was asked for a credential of a run within this time, and what came of it is not known.
  *
@@ -131,7 +140,7 @@ export async function findMade(
  */
 export async function wasJustAsked(
   statements: Statements,
-  { run, input }: Pick<RotationStep, "run" | "input">,
+  step: Pick<RotationStep, "run" | "input">,
   ms: number,
 ): Promise<boolean> {
   const rows = await statements
@@ -139,9 +148,7 @@ export async function wasJustAsked(
     .from(rotationCredentials)
     .where(
       and(
-        ofSecret(input),
-        eq(rotationCredentials.runId, run.id),
-        inArray(rotationCredentials.state, ["wanted", "orphan"]),
+        notKnown(step),
         sql`${rotationCredentials.updatedAt} > now() - make_interval(secs => ${ms / secondMs})`,
       ),
     )
@@ -152,18 +159,12 @@ export async function wasJustAsked(
 /** The provider has nothing of a run's any more but what is in use. */
 export async function retireLeft(
   statements: Statements,
-  { run, input }: Pick<RotationStep, "run" | "input">,
+  step: Pick<RotationStep, "run" | "input">,
 ): Promise<void> {
   await statements
     .update(rotationCredentials)
     .set({ state: "retired", updatedAt: sql`now()` })
-    .where(
-      and(
-        ofSecret(input),
-        eq(rotationCredentials.runId, run.id),
-        inArray(rotationCredentials.state, ["wanted", "orphan"]),
-      ),
-    );
+    .where(notKnown(step));
 }
 
 export async function changeCredential(

@@ -33,6 +33,7 @@ export function vaultTransport(
     local: {
       read: (secretKey) => {
         const now = performance.now();
+        // For jobs alone: of people, `resolve` asks for a second factor and a confirmation.
         const scope = companies.resolveCached(caller, subdomain, now);
         if (scope === undefined) return resolveAndRead(secretKey);
         const cached = vault.readCached(scope, secretKey, now);
