@@ -3,7 +3,7 @@ import { expiryAfter } from "./arguments.ts";
 import { commands } from "./commands.ts";
 import { commandHelp, rootHelp } from "./help.ts";
 import { printable, table } from "./output.ts";
-import { cli, failing } from "./testing/run-cli.ts";
+import { cli, cliProcess, failing } from "./testing/run-cli.ts";
 
 describe("help", () => {
   test(
@@ -11,7 +11,7 @@ describe("help", () => {
     { timeout: 60_000 },
     async () => {
       const [root, nothing, group, command] = await Promise.all([
-        cli(["--help"]),
+        cliProcess(["--help"]),
         cli([]),
         cli(["companies"]),
         cli(["set", "--help"]),

@@ -4,7 +4,7 @@ import path from "node:path";
 import { parseEnv } from "node:util";
 import { startEmbeddedPostgres } from "@repo/db/embedded";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { cli, failing } from "./testing/run-cli.ts";
+import { cli, cliProcess, failing } from "./testing/run-cli.ts";
 
 // A server of its own: provisioning changes the passwords of roles that belong to a whole server.
 let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
@@ -26,7 +26,7 @@ test("makes a database from nothing, keeps its URLs to the owner, and brings its
   const superuser = { DATABASE_SUPERUSER_URL: server.superuserUrl };
   const output = path.join(directory, "production.env");
   const provision = ["database", "provision", "--database", "shop", "--output", output, "--yes"];
-  expect(await cli(provision, superuser)).toMatchObject({
+  expect(await cliProcess(provision, superuser)).toMatchObject({
     exitCode: 0,
     stdout: expect.stringContaining(output),
     stderr: "",

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
-import { cli, failing } from "./testing/run-cli.ts";
+import { cli, cliProcess, failing } from "./testing/run-cli.ts";
 
 let fixture: Fixture;
 let directory: string;
@@ -21,7 +21,7 @@ test("without an API the same commands do the work by themselves, with credentia
   await writeFile(file, `${await fixture.apiKey(["acmecorp"])}\n`);
   const environment = { ...fixture.local, TENANT_SECRETS_API_KEY_FILE: file };
   const secret = ["STRIPE_SECRET_KEY", "--company", "acmecorp"];
-  expect(await cli(["set", ...secret], environment, "sk_test_fake_acmecorp_0001\n")).toEqual({
+  expect(await cliProcess(["set", ...secret], environment, "sk_test_fake_acmecorp_0001\n")).toEqual({
     exitCode: 0,
     stdout: "STRIPE_SECRET_KEY of acmecorp is now at version 1.\n",
     stderr: "",

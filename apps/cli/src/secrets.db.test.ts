@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createFixture, listen, operator, product, type Fixture } from "./testing/fixture.ts";
-import { cli, failing, startCli, type Outcome } from "./testing/run-cli.ts";
+import { cli, cliProcess, failing, startCli, type Outcome } from "./testing/run-cli.ts";
 
 const canary = "sk_test_fake_canary_0001";
 
@@ -25,15 +25,20 @@ async function run(line: string, input?: string | Uint8Array): Promise<Outcome> 
   return cli([...line.split(" "), "--company", "acmecorp"], acmecorp, input);
 }
 
+/** The same as a shell does, with pipes. */
+async function runProcess(line: string, input?: string | Uint8Array): Promise<Outcome> {
+  return cliProcess([...line.split(" "), "--company", "acmecorp"], acmecorp, input);
+}
+
 describe("set and get", () => {
   test("carry a value byte for byte, but for a byte order mark in front and one newline at the end", async () => {
     const value = "zo\u0308e\uFEFF 👩‍💻 \u001b[31m\r\n";
-    expect(await run("set CUSTOM_BYTES", `\uFEFF${value}\n`)).toEqual({
+    expect(await runProcess("set CUSTOM_BYTES", `\uFEFF${value}\n`)).toEqual({
       exitCode: 0,
       stdout: "CUSTOM_BYTES of acmecorp is now at version 1.\n",
       stderr: "",
     });
-    expect(await run("get CUSTOM_BYTES")).toEqual({ exitCode: 0, stdout: value, stderr: "" });
+    expect(await runProcess("get CUSTOM_BYTES")).toEqual({ exitCode: 0, stdout: value, stderr: "" });
   });
 
   test("keep the newline that they are told to keep, and drop one of Windows", async () => {
@@ -59,7 +64,7 @@ describe("set and get", () => {
   test("input that is not UTF-8 or too long is rejected", async () => {
     const [garbage, long] = await Promise.all([
       run("set CUSTOM_BAD", new Uint8Array([0x73, 0x6b, 0xff])),
-      run("set CUSTOM_BAD", "x".repeat(200_000)),
+      runProcess("set CUSTOM_BAD", "x".repeat(200_000)),
     ]);
     expect(garbage.stderr).toMatch(/^INVALID_VALUE: .*UTF-8/);
     expect(long.stderr).toMatch(/^INVALID_VALUE: .*65536 bytes/);
@@ -197,7 +202,7 @@ describe("exit codes", () => {
 
   test("5: the secret was changed concurrently, with its current version", async () => {
     await fixture.secrets.company("acmecorp", product).set("CUSTOM_RACE", "first");
-    const outcome = await run("set CUSTOM_RACE --expected-version 0 --json", canary);
+    const outcome = await runProcess("set CUSTOM_RACE --expected-version 0 --json", canary);
     expect(outcome).toMatchObject({ exitCode: 5, stdout: "" });
     expect(JSON.parse(outcome.stderr)).toMatchObject({ error: { code: "CONFLICT", currentVersion: 1 } });
     expect(outcome.stderr).not.toContain(canary);
