@@ -91,9 +91,9 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
 
 /** Serves nothing before the start is complete: until then the isolation of companies in the database is unchecked. */
 function onceStarted(startUp: Pick<StartUp, "problem">): MiddlewareHandler {
-  return async (_, next) => {
+  return (_, next) => {
     const problem = startUp.problem();
     if (problem !== undefined) throw problem.error;
-    await next();
+    return next();
   };
 }

@@ -1,4 +1,4 @@
-import { isIP, SocketAddress } from "node:net";
+import { isIP, isIPv4, SocketAddress } from "node:net";
 
 /**
  * The address of the client: the socket's peer or, behind proxies of our own, the peer of the outermost proxy.
@@ -18,9 +18,10 @@ export function clientAddress(
 
 /** Without port, brackets and zone; an IPv4-mapped IPv6 address as IPv4. */
 function canonical(text: string | undefined): string | undefined {
-  const [, bracketed, withPort] =
-    /^\s*(?:\[([^\]]+)\](?::\d{1,5})?|(\d[\d.]*):\d{1,5})\s*$/.exec(text ?? "") ?? [];
-  const bare = (bracketed ?? withPort ?? text ?? "").trim().replace(/%.*$/, "");
+  // An IPv4 address has one spelling.
+  if (text === undefined || isIPv4(text)) return text;
+  const [, bracketed, withPort] = /^\s*(?:\[([^\]]+)\](?::\d{1,5})?|(\d[\d.]*):\d{1,5})\s*$/.exec(text) ?? [];
+  const bare = (bracketed ?? withPort ?? text).trim().replace(/%.*$/, "");
   const version = isIP(bare);
   if (version === 0) return undefined;
   const { address } = new SocketAddress({ address: bare, family: version === 6 ? "ipv6" : "ipv4" });

@@ -25,7 +25,7 @@ const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
  * A request with a credential counts as the credential's, whatever cookies it has: authentication ignores them then.
  */
 export function rejectOtherPages(origins: Origins): MiddlewareHandler<ApiEnv> {
-  return async (c, next) => {
+  return (c, next) => {
     const sender = senderOf(c, origins);
     const isSafe = safeMethods.has(c.req.method);
     const isTaken = hasCookieAlone(c)
@@ -38,7 +38,7 @@ export function rejectOtherPages(origins: Origins): MiddlewareHandler<ApiEnv> {
         message: "Requests from pages of this origin are not taken.",
       });
     }
-    await next();
+    return next();
   };
 }
 

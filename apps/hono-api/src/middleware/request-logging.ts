@@ -39,12 +39,13 @@ export function logRequests({ log, metrics, trustedProxies }: RequestLogOptions)
     const { address } = getConnInfo(c).remote;
     c.set("address", clientAddress(address, c.req.header("x-forwarded-for"), trustedProxies));
     await next();
-    c.header("x-request-id", requestId);
-    if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
+    // Hono's c.header would make another response, and stream the body into it.
+    const { headers, status } = c.res;
+    headers.set("x-request-id", requestId);
+    if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
     // RFC 9110, 15.5.2. The same for every credential that fails.
-    if (c.res.status === 401) c.header("www-authenticate", 'Bearer realm="tenant-secrets"');
+    if (status === 401) headers.set("www-authenticate", 'Bearer realm="tenant-secrets"');
     const route = routeOf(c);
-    const { status } = c.res;
     const durationMs = performance.now() - startedAt;
     metrics.request(route, status, durationMs);
     log(isProbe(c) ? "debug" : "info", "request", {

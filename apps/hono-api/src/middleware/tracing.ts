@@ -7,19 +7,18 @@ import {
   trace,
   type Context,
 } from "@opentelemetry/api";
+import { findTracer } from "@repo/db";
 import type { MiddlewareHandler } from "hono";
 import type { ApiEnv } from "../context.ts";
 import { isProbe, routeOf } from "./request-logging.ts";
 
-/** A no-op unless an OpenTelemetry SDK is registered in the process. */
-const tracer = trace.getTracer("@repo/hono-api");
-
 /**
- * A span for each request except probes, the parent of all spans of its work. It has the route, never the path, and neither
+ * With an OpenTelemetry SDK in the process: a span for each request except probes, the parent of all spans of its work. It has the route, never the path, and neither
  * headers nor bodies.
  */
 export const traceRequests: MiddlewareHandler<ApiEnv> = async (c, next) => {
-  if (isProbe(c)) return next();
+  const tracer = findTracer("@repo/hono-api");
+  if (tracer === undefined || isProbe(c)) return next();
   const { method } = c.req;
   const span = tracer.startSpan(
     method,

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { Database } from "@repo/db";
 
 /** Points counted within the current window, and milliseconds until it ends. */
@@ -36,9 +37,10 @@ const extending = `insert into rate_limits as counted (key, points, expires_at)
 
 /** Each method is one statement, so that concurrent calls never exceed the limit. They throw the database's errors. */
 export function createCounters(database: Database): Counters {
-  const run = (text: string, values: (string | number)[]): Promise<Count | undefined> =>
+  // A key is stored as a hash: of fixed length, and without the subject in clear text.
+  const run = (text: string, [key, ...values]: [string, ...number[]]): Promise<Count | undefined> =>
     database.outsideCompanies(async (sql) => {
-      const [count] = await sql.unsafe<Count[]>(text, values, { prepare: true });
+      const [count] = await sql.unsafe<Count[]>(text, [hash("sha256", key), ...values], { prepare: true });
       return count;
     });
   return {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { sameBytes } from "@repo/envelope";
 
@@ -44,7 +44,7 @@ export function sameHash(a: string, b: string): boolean {
 
 /** 256 random bits need no slow hash and no salt: they cannot be guessed. */
 function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return hash("sha256", text);
 }
 
 function checksum(body: string): string {

@@ -103,6 +103,11 @@ export function createDeliveryLog(parts: DeliveryLogParts): DeliveryLog {
       );
       const { company } = operation;
       await operations.authorize(operation);
+      // Before the count, so that an endpoint of another company is answered as an absent one however often it is asked for.
+      const exists = await database.acrossCompanies((statements) =>
+        hasEndpoint(statements, company, endpoint),
+      );
+      if (!exists) return operations.deny(operation, notFound());
       const { points, endsInMs } = await counters.add(`webhook-test ${company?.id ?? "platform"}`, minuteMs);
       if (points > testsPerMinute) return operations.deny(operation, tooOften(endsInMs));
       const claimed = await operations.change(operation, async ({ statements }) => {
@@ -147,16 +152,22 @@ function meantBy({ delivery, endpoint, since, until, states }: Replay): SQL | un
 const shownState = sql<DeliveryDescription["state"]>`case when ${webhookDeliveries.state} = 'waiting'
   and ${webhookEndpoints.state} <> 'active' and ${webhookDeliveries.type} <> 'webhook.test' then 'parked' else ${webhookDeliveries.state} end`;
 
+async function hasEndpoint(
+  statements: Statements,
+  company: Company | undefined,
+  endpoint: string,
+): Promise<boolean> {
+  const isTheirs = and(endpointsOf(company), eq(webhookEndpoints.id, endpoint));
+  const found = await statements.select({ id: webhookEndpoints.id }).from(webhookEndpoints).where(isTheirs);
+  return found.length > 0;
+}
+
 async function select(
   statements: Statements,
   company: Company | undefined,
   { endpoint, state, before, limit }: Omit<DeliveryQuery, "company">,
 ): Promise<readonly DeliveryDescription[]> {
-  if (endpoint !== undefined) {
-    const isTheirs = and(endpointsOf(company), eq(webhookEndpoints.id, endpoint));
-    const found = await statements.select({ id: webhookEndpoints.id }).from(webhookEndpoints).where(isTheirs);
-    if (found.length === 0) throw notFound();
-  }
+  if (endpoint !== undefined && !(await hasEndpoint(statements, company, endpoint))) throw notFound();
   const rows = await statements
     .select({ delivery: webhookDeliveries, state: shownState, body: notifications.body })
     .from(webhookDeliveries)

@@ -66,19 +66,28 @@ export function handleRequest(
  * not served here: streamed answers, parameters of a connection, subscriptions that go on.
  */
 function plainRequest(request: ApiRequest): Request {
-  const { method, url: address, headers, signal } = request;
-  const url = new URL(address);
-  url.search = new URLSearchParams([...url.searchParams].filter(([name]) => parameters.has(name))).toString();
+  const { method, url, headers, signal } = request;
   const isJson = /^application\/json\b/i.test(headers.get("content-type") ?? "");
   const plain = {
     method,
-    url: url.href,
+    url: plainAddress(url),
     signal,
-    headers: new Headers(isJson ? { "content-type": "application/json" } : {}),
+    headers: isJson ? jsonHeaders : noHeaders,
     json: () => request.json(),
   };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tRPC reads nothing else of a request with JSON: a test of apps/hono-api lists it
   return plain as unknown as Request;
+}
+
+/** Shared by all requests: tRPC reads them only. */
+const jsonHeaders = new Headers({ "content-type": "application/json" });
+const noHeaders = new Headers();
+
+function plainAddress(address: string): string {
+  if (!address.includes("?")) return address;
+  const url = new URL(address);
+  url.search = new URLSearchParams([...url.searchParams].filter(([name]) => parameters.has(name))).toString();
+  return url.href;
 }
 
 /** What the typed client can send its requests to instead of a server. */
