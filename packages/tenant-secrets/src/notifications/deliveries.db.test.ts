@@ -571,7 +571,7 @@ test("one endpoint has four attempts at a time, and one while it fails; a compan
   expect(claimed.reduce((sum, { attempts }) => sum + attempts, 0)).toBeLessThanOrEqual(8);
 });
 
-test("a test is sent five times a minute, and does not tell why nothing answers", async () => {
+test("a test is sent five times a minute, does not tell why nothing answers, and beyond that tells no absent endpoint from a foreign one", async () => {
   const { id } = await activeEndpoint();
   const name = { company: acme, endpoint: id };
   const tester = () => secrets.webhooks.deliveries.test(owner, name);
@@ -581,6 +581,8 @@ test("a test is sent five times a minute, and does not tell why nothing answers"
   expect(await tester()).toMatchObject({ delivered: false, statusClass: 4, failure: "STATUS" });
   for (let i = 0; i < 3; i++) expect(await tester()).toMatchObject({ delivered: true, statusClass: 2 });
   await expect(tester()).rejects.toMatchObject({ code: "RATE_LIMITED" });
+  const absent = secrets.webhooks.deliveries.test(owner, { ...name, endpoint: randomUUID() });
+  await expect(absent).rejects.toMatchObject({ code: "NOT_FOUND" });
 });
 
 test("a company that is shredded is not notified any more, and its log is gone", async () => {
