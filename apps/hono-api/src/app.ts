@@ -11,7 +11,6 @@ import { shedLoad } from "./middleware/load-shedding.ts";
 import { acceptJsonOnly, allowMethods, limitBody, limitUrl } from "./middleware/request-limits.ts";
 import { logRequests } from "./middleware/request-logging.ts";
 import { allowCors, rejectOtherPages } from "./middleware/origins.ts";
-import { securityHeaders } from "./middleware/security-headers.ts";
 import { traceRequests } from "./middleware/tracing.ts";
 import type { AdminFiles } from "./routes/admin-files.ts";
 import { adminRoutes } from "./routes/admin.ts";
@@ -60,7 +59,6 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   );
   app.use(
     logRequests(options),
-    securityHeaders,
     allowCors(allowedOrigins),
     shedLoad(options.maxRequestsInFlight, metrics),
     traceRequests,

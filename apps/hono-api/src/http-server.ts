@@ -6,6 +6,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { ApiEnv } from "./context.ts";
 import { StartupError } from "./bootstrap.ts";
+import { headersOfData } from "./middleware/security-headers.ts";
 
 export interface HttpServer {
   readonly url: string;
@@ -52,6 +53,7 @@ export async function listen(
     requestTimeout: Math.max(requestMs, headersMs),
     keepAliveTimeout: options.keepAliveMs ?? defaultKeepAliveMs,
   };
+  const headers = new Map(await headersOfData());
   // Node enforces the timeouts at this interval.
   const server = createServer({ ...timeouts, connectionsCheckingInterval: headersMs / 4 });
   server.on("clientError", respondMalformed);
@@ -68,6 +70,7 @@ export async function listen(
   // Node accepts no connection before this turn of the event loop ends. The listener responds by itself, and catches every error.
   const listener = getRequestListener(createApp(url).fetch, { errorHandler: respondUnreadable });
   server.on("request", (incoming, outgoing) => {
+    outgoing.setHeaders(headers);
     void listener(incoming, outgoing);
   });
   return { url, stop: (deadlineMs) => stop(server, deadlineMs) };
@@ -108,8 +111,6 @@ function respondUnreadable(): Response {
       headers: {
         "x-request-id": requestId,
         "cache-control": "no-store",
-        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-        "x-content-type-options": "nosniff",
       },
     },
   );

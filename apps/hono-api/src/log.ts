@@ -40,6 +40,11 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
     destination ?? pino.destination({ fd: 1, sync: true }),
   );
   return (at, sentence, fields = {}) => {
-    logger[at](Object.fromEntries(allowed.map((name) => [name, fields[name]])), sentence);
+    const kept: Record<string, string | number> = {};
+    for (const name of allowed) {
+      const value = fields[name];
+      if (value !== undefined) kept[name] = value;
+    }
+    logger[at](kept, sentence);
   };
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { serve } from "@hono/node-server";
 import { trpcServer } from "@hono/trpc-server";
 import { connectDatabase } from "@repo/db";
 import {
@@ -15,6 +16,7 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createTenantSecrets, type Catalog, type TenantSecrets } from "@repo/tenant-secrets";
 import { initTRPC } from "@trpc/server";
 import { Hono } from "hono";
+import { z } from "zod";
 import { Place } from "./deployment.ts";
 import { subdomainOf } from "./population.ts";
 
@@ -87,15 +89,15 @@ const createAppAt = () => {
 };
 
 const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });
-// The same procedure with nothing before it.
-const createBareApp = () => {
-  const app: ReturnType<typeof createApp> = new Hono();
-  return app.all("/empty/*", (c, next) => trpcServer({ endpoint: "/empty", router })(c, next));
-};
-const bare = await listen(createBareApp, { host: "127.0.0.1", port: 0 });
-process.send?.({ url: server.url, bareUrl: bare.url, publicUrl, person });
+// The same procedure with nothing before it, in a server as Hono starts one.
+const bareApp = new Hono().all("/empty/*", trpcServer({ endpoint: "/empty", router }));
+const bare = serve({ fetch: bareApp.fetch, hostname: "127.0.0.1", port: 0 });
+await once(bare, "listening");
+const { port } = z.object({ port: z.int() }).parse(bare.address());
+process.send?.({ url: server.url, bareUrl: `http://127.0.0.1:${port}`, publicUrl, person });
 await once(process, "disconnect");
-await Promise.all([server.stop(1000), bare.stop(1000)]);
+await server.stop(1000);
+bare.close();
 await signIn.close();
 await secrets.stop();
 await database.close();

@@ -49,7 +49,6 @@ export function serveMetrics(
     c.body(await metrics.text(), 200, {
       "content-type": metrics.contentType,
       "cache-control": "no-store",
-      "x-content-type-options": "nosniff",
     }),
   );
   app.onError((_, c) => c.body(null, 500));
