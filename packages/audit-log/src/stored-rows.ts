@@ -22,13 +22,25 @@ export interface RowTable {
 /** The primary keys of rows, with their new MACs. */
 function newMacs(rows: readonly StoredRow[]): SQL {
   const list = rows.map(({ state, beside }) => ({
-    id: state.kind === "membership" ? state.companyId : state.id,
-    user_id: state.kind === "membership" ? state.userId : null,
+    ...keyOf(state),
     revision: beside.revision,
     key_version: beside.macKeyVersion,
     new_mac: beside.mac.toString("hex"),
   }));
-  return sql`json_to_recordset(${JSON.stringify(list)}::json) as r (id uuid, user_id uuid, revision integer, key_version smallint, new_mac text)`;
+  return sql`json_to_recordset(${JSON.stringify(list)}::json) as r (id uuid, user_id uuid, region text, revision integer, key_version smallint, new_mac text)`;
+}
+
+function keyOf(state: RowState): Readonly<Record<string, string>> {
+  switch (state.kind) {
+    case "membership":
+      return { id: state.companyId, user_id: state.userId };
+    case "company-region":
+      return { id: state.companyId, region: state.region };
+    case "region":
+      return { region: state.region };
+    default:
+      return { id: state.id };
+  }
 }
 
 function remacIn(table: SQL, isRow: SQL): RowTable["remac"] {
@@ -44,7 +56,7 @@ function besideOf({ revision, macKeyVersion, mac }: Authenticated): Authenticate
 }
 
 function idOf(row: StoredRow | undefined): string | undefined {
-  return row === undefined || row.state.kind === "membership" ? undefined : row.state.id;
+  return row === undefined ? undefined : keyOf(row.state)["id"];
 }
 
 const sameId = sql`t.id = r.id`;

@@ -411,6 +411,17 @@ const rowStates: readonly RowState[] = [
     refusedBy: null,
     used: true,
   },
+  {
+    kind: "region",
+    region: "us",
+    address: "https://us.example.com",
+    transportKeyVersion: 2,
+    transportKey: "pAOyUaT85cy9Jop0a3c68JTLgpxUFjcPG9-I4aZM6hU",
+    signingKeyVersion: 1,
+    signingKey: "TAufkLk39WxxGatXHAkiyVPC16q2FlrdbFFuXS8W7H0",
+    removed: false,
+  },
+  { kind: "company-region", companyId: company, region: "us" },
 ];
 
 test.for(vectors.rowKey.rows.map((vector, i) => [vector.kind, vector, rowStates[i]] as const))(

@@ -31,6 +31,7 @@ export {
   wrapKey,
 } from "./envelope.ts";
 export { headMac, type HeadCanary, type HeadState, headStateOf, isGenuineHead } from "./head-mac.ts";
+export { x25519KeyOf, x25519PublicBytes } from "./hpke.ts";
 export { undefinedIfCorrupt } from "./intact.ts";
 export { decryptLegacyValue } from "./legacy.ts";
 export {
@@ -42,3 +43,13 @@ export {
 } from "./passphrase.ts";
 export { Plaintext } from "./plaintext.ts";
 export { isGenuineRow, type RowKey, rowMac, rowName, type RowState } from "./row-mac.ts";
+export {
+  type CopyState,
+  decryptFromRegion,
+  encryptToRegion,
+  isSignedCopy,
+  regionFingerprint,
+  type RegionIdentity,
+  signCopy,
+  type TransportPlace,
+} from "./regions.ts";

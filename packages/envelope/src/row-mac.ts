@@ -86,6 +86,25 @@ interface ApprovalState {
   readonly used: boolean;
 }
 
+interface RegionState {
+  readonly kind: "region";
+  readonly region: string;
+  readonly address: string;
+  readonly transportKeyVersion: number;
+  /** In base64url, as is `signingKey`. */
+  readonly transportKey: string;
+  readonly signingKeyVersion: number;
+  readonly signingKey: string;
+  /** Taken out: nothing is copied there, and nothing from there is read. */
+  readonly removed: boolean;
+}
+
+interface CompanyRegionState {
+  readonly kind: "company-region";
+  readonly companyId: string;
+  readonly region: string;
+}
+
 /** The authenticated state of a row that decides who may read. Times are milliseconds of Unix time. */
 export type RowState =
   | CompanyState
@@ -94,7 +113,9 @@ export type RowState =
   | UserState
   | MembershipState
   | InvitationState
-  | ApprovalState;
+  | ApprovalState
+  | RegionState
+  | CompanyRegionState;
 
 /**
  * The MAC of a row that decides who may read: docs/envelope.md.
@@ -119,7 +140,16 @@ export function isGenuineRow(
 
 /** Names a row in events and findings, such as `membership <company> <user>`. */
 export function rowName(row: RowState): string {
-  return row.kind === "membership" ? `${row.kind} ${row.companyId} ${row.userId}` : `${row.kind} ${row.id}`;
+  switch (row.kind) {
+    case "membership":
+      return `${row.kind} ${row.companyId} ${row.userId}`;
+    case "region":
+      return `${row.kind} ${row.region}`;
+    case "company-region":
+      return `${row.kind} ${row.companyId} ${row.region}`;
+    default:
+      return `${row.kind} ${row.id}`;
+  }
 }
 
 function fieldsOf(row: RowState): readonly string[] {
@@ -185,6 +215,18 @@ function fieldsOf(row: RowState): readonly string[] {
         orNone(row.refusedBy),
         yesOrNo(row.used),
       ];
+    case "region":
+      return [
+        row.region,
+        row.address,
+        String(row.transportKeyVersion),
+        row.transportKey,
+        String(row.signingKeyVersion),
+        row.signingKey,
+        yesOrNo(row.removed),
+      ];
+    case "company-region":
+      return [row.companyId, row.region];
   }
 }
 

@@ -149,6 +149,10 @@ function subjectOf(row: RowState): { readonly companyId?: string; readonly subje
       return row.companyId === null ? { subject: row.id } : { companyId: row.companyId, subject: row.id };
     case "invitation":
       return { companyId: row.companyId, subject: row.id };
+    case "company-region":
+      return { companyId: row.companyId, subject: row.region };
+    case "region":
+      return { subject: row.region };
     case "operator":
     case "user":
     case "approval":
