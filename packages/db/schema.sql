@@ -206,6 +206,7 @@ create table companies (
   store_epoch integer not null default 1,
   status text not null default 'active'::text,
   home_region text not null default 'default'::text,
+  home_epoch integer not null default 1,
   recovery_days integer not null default 30,
   second_factor_required boolean not null default false,
   created_at timestamp(3) with time zone not null default now(),
@@ -215,6 +216,7 @@ create table companies (
   mac_key_version smallint not null,
   mac bytea not null,
   constraint companies_deleted_check CHECK (((status = 'deleted'::text) = (deleted_at IS NOT NULL))),
+  constraint companies_home_epoch_check CHECK ((home_epoch > 0)),
   constraint companies_infisical_folder_check CHECK ((infisical_folder ~ '^[A-Za-z0-9_-]{1,255}$'::text)),
   constraint companies_infisical_folder_key UNIQUE (infisical_folder),
   constraint companies_pkey PRIMARY KEY (id),
@@ -223,22 +225,43 @@ create table companies (
   constraint companies_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'deleted'::text]))),
   constraint companies_store_epoch_check CHECK ((store_epoch > 0)),
   constraint companies_subdomain_check CHECK ((subdomain ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+  constraint complete_copies TRIGGER DEFERRABLE INITIALLY DEFERRED,
   constraint held_store TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
+CREATE CONSTRAINT TRIGGER complete_copies AFTER UPDATE ON public.companies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((((new.subdomain IS DISTINCT FROM old.subdomain) OR (new.status IS DISTINCT FROM old.status)) OR (new.home_region IS DISTINCT FROM old.home_region)) OR (new.home_epoch IS DISTINCT FROM old.home_epoch))) EXECUTE FUNCTION require_copies();
 CREATE CONSTRAINT TRIGGER held_store AFTER UPDATE ON public.companies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.secret_store IS DISTINCT FROM old.secret_store)) EXECUTE FUNCTION refuse_unheld_store();
+CREATE TRIGGER copy_home AFTER UPDATE ON public.companies FOR EACH ROW WHEN (((new.home_region IS DISTINCT FROM old.home_region) OR (new.home_epoch IS DISTINCT FROM old.home_epoch))) EXECUTE FUNCTION copy_with_home();
+CREATE TRIGGER fenced_home BEFORE UPDATE ON public.companies FOR EACH ROW WHEN ((((new.home_epoch < old.home_epoch) OR (new.home_epoch > (old.home_epoch + 1))) OR ((new.home_region <> old.home_region) AND (new.home_epoch = old.home_epoch)))) EXECUTE FUNCTION refuse_earlier_home();
 CREATE TRIGGER fenced_store BEFORE UPDATE ON public.companies FOR EACH ROW EXECUTE FUNCTION refuse_unfenced_store();
 CREATE TRIGGER keep_subdomain AFTER INSERT OR UPDATE OF subdomain ON public.companies FOR EACH ROW EXECUTE FUNCTION keep_company_subdomain();
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.companies FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.companies REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('id', 'company');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.companies REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('id', 'company');
 CREATE TRIGGER notify_update AFTER UPDATE ON public.companies REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('id', 'company');
+CREATE TRIGGER withdraw_copies AFTER UPDATE ON public.companies FOR EACH ROW WHEN ((new.status <> 'active'::text)) EXECUTE FUNCTION withdraw_company();
 CREATE UNIQUE INDEX companies_subdomain_key ON public.companies USING btree (subdomain) WHERE (deleted_at IS NULL);
 alter table companies enable row level security;
 alter table companies force row level security;
 create policy company on companies for all to tenant_secrets_application using (id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy copies on companies for select to tenant_secrets_copies using true;
 create policy maintenance on companies for all to tenant_secrets_maintenance using true with check true;
 grant insert, select, update on companies to tenant_secrets_maintenance;
 grant select on companies to tenant_secrets_application;
+
+create table company_homes (
+  company_id uuid not null,
+  home_region text not null,
+  home_epoch integer not null,
+  since timestamp(3) with time zone not null default clock_timestamp(),
+  constraint company_homes_pkey PRIMARY KEY (company_id)
+);
+alter table company_homes enable row level security;
+alter table company_homes force row level security;
+create policy company on company_homes for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy copies on company_homes for all to tenant_secrets_copies using true with check true;
+create policy maintenance on company_homes for all to tenant_secrets_maintenance using true with check true;
+grant select on company_homes to tenant_secrets_application;
+grant select on company_homes to tenant_secrets_maintenance;
 
 create table company_key_wraps (
   company_id uuid not null,
@@ -270,19 +293,47 @@ create table company_keys (
   constraint company_keys_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
   constraint company_keys_key_version_check CHECK ((key_version > 0)),
   constraint company_keys_pkey PRIMARY KEY (company_id, key_version),
-  constraint company_keys_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retiring'::text, 'retired'::text, 'destroyed'::text])))
+  constraint company_keys_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retiring'::text, 'retired'::text, 'destroyed'::text]))),
+  constraint complete_copies TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
+CREATE CONSTRAINT TRIGGER complete_copies AFTER INSERT ON public.company_keys DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION require_copies();
 CREATE TRIGGER company_key_destroyed BEFORE INSERT OR UPDATE ON public.company_keys FOR EACH ROW EXECUTE FUNCTION refuse_company_key();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.company_keys REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('company_id', 'company-keys');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.company_keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('company_id', 'company-keys');
 CREATE TRIGGER notify_update AFTER UPDATE ON public.company_keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('company_id', 'company-keys');
+CREATE TRIGGER withdraw_copies AFTER UPDATE ON public.company_keys FOR EACH ROW WHEN ((new.status = 'destroyed'::text)) EXECUTE FUNCTION withdraw_key();
 CREATE UNIQUE INDEX company_keys_one_active ON public.company_keys USING btree (company_id) WHERE (status = 'active'::text);
 alter table company_keys enable row level security;
 alter table company_keys force row level security;
 create policy company on company_keys for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy copies on company_keys for select to tenant_secrets_copies using true;
 create policy maintenance on company_keys for all to tenant_secrets_maintenance using true with check true;
 grant insert, select on company_keys to tenant_secrets_application;
 grant insert, select, update on company_keys to tenant_secrets_maintenance;
+
+create table company_regions (
+  company_id uuid not null,
+  region text not null,
+  since timestamp(3) with time zone not null default now(),
+  revision integer not null,
+  mac_key_version smallint not null,
+  mac bytea not null,
+  constraint company_regions_company_fkey FOREIGN KEY (company_id) REFERENCES companies(id) ON DELETE RESTRICT,
+  constraint company_regions_pkey PRIMARY KEY (company_id, region),
+  constraint company_regions_region_fkey FOREIGN KEY (region) REFERENCES regions(region) ON DELETE RESTRICT,
+  constraint complete_copies TRIGGER DEFERRABLE INITIALLY DEFERRED
+);
+CREATE CONSTRAINT TRIGGER complete_copies AFTER INSERT ON public.company_regions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION require_copies();
+CREATE TRIGGER alone BEFORE INSERT OR DELETE OR UPDATE ON public.company_regions FOR EACH ROW EXECUTE FUNCTION change_company_region();
+CREATE TRIGGER copy_all AFTER INSERT OR DELETE ON public.company_regions FOR EACH ROW EXECUTE FUNCTION copy_to_region();
+CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.company_regions FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+alter table company_regions enable row level security;
+alter table company_regions force row level security;
+create policy company on company_regions for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy copies on company_regions for select to tenant_secrets_copies using true;
+create policy maintenance on company_regions for all to tenant_secrets_maintenance using true with check true;
+grant delete, insert, select, update on company_regions to tenant_secrets_maintenance;
+grant select on company_regions to tenant_secrets_application;
 
 create table company_secret_versions (
   company_id uuid not null,
@@ -372,6 +423,9 @@ CREATE CONSTRAINT TRIGGER mirror_insert AFTER INSERT ON public.company_secrets D
 CREATE CONSTRAINT TRIGGER mirror_update AFTER UPDATE ON public.company_secrets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.current_version IS DISTINCT FROM new.current_version) OR ((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)))) EXECUTE FUNCTION enqueue_mirror();
 CREATE TRIGGER company_key_destroyed BEFORE INSERT ON public.company_secrets FOR EACH ROW WHEN ((new.secret_value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_inactive_company_key();
 CREATE TRIGGER company_key_destroyed_update BEFORE UPDATE ON public.company_secrets FOR EACH ROW WHEN (((new.secret_value_encrypted IS NOT NULL) AND (((new.secret_value_encrypted IS DISTINCT FROM old.secret_value_encrypted) AND (new.secret_value_encrypted <> 'destroyed'::text)) OR ((old.deleted_at IS NOT NULL) AND (new.deleted_at IS NULL))))) EXECUTE FUNCTION refuse_inactive_company_key();
+CREATE TRIGGER copy_delete AFTER DELETE ON public.company_secrets REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION forget_copies_of_secrets();
+CREATE TRIGGER copy_insert AFTER INSERT ON public.company_secrets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION copy_changed_secrets();
+CREATE TRIGGER copy_update AFTER UPDATE ON public.company_secrets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION copy_changed_secrets();
 CREATE TRIGGER gapless_versions BEFORE UPDATE ON public.company_secrets FOR EACH ROW EXECUTE FUNCTION refuse_version_reuse();
 CREATE TRIGGER head_mac_under_living_key BEFORE INSERT OR UPDATE OF mac_key_version, mac ON public.company_secrets FOR EACH ROW EXECUTE FUNCTION refuse_head_mac();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.company_secrets REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('company_id', 'company-secrets');
@@ -380,6 +434,7 @@ CREATE TRIGGER notify_update AFTER UPDATE ON public.company_secrets REFERENCING 
 alter table company_secrets enable row level security;
 alter table company_secrets force row level security;
 create policy company on company_secrets for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy copies on company_secrets for select to tenant_secrets_copies using true;
 create policy maintenance on company_secrets for all to tenant_secrets_maintenance using true with check true;
 create policy reader on company_secrets for select to tenant_secrets_reader using true;
 grant insert, select, update on company_secrets to tenant_secrets_application;
@@ -692,6 +747,86 @@ CREATE INDEX rate_limits_expires_at ON public.rate_limits USING btree (expires_a
 grant delete, insert, select, update on rate_limits to tenant_secrets_application;
 grant delete, insert, select, update on rate_limits to tenant_secrets_maintenance;
 
+create table region_beats (
+  target_region text not null,
+  home_region text not null,
+  beat_at timestamp(3) with time zone not null,
+  constraint region_beats_pkey PRIMARY KEY (target_region, home_region)
+);
+grant select on region_beats to tenant_secrets_maintenance;
+
+create table region_copies (
+  target_region text not null,
+  company_id uuid not null,
+  kind text not null,
+  name text not null,
+  home_region text not null,
+  home_epoch integer not null,
+  revision bigint not null,
+  body text not null,
+  signature bytea,
+  constraint region_copies_home_check CHECK (((target_region <> home_region) AND (home_epoch > 0))),
+  constraint region_copies_kind_check CHECK ((kind = ANY (ARRAY['company'::text, 'key'::text, 'secret'::text]))),
+  constraint region_copies_pkey PRIMARY KEY (target_region, company_id, kind, name),
+  constraint region_copies_signature_check CHECK (((kind = 'secret'::text) = (signature IS NULL)))
+);
+CREATE INDEX region_copies_company ON public.region_copies USING btree (company_id);
+CREATE TRIGGER allowed_region BEFORE INSERT OR UPDATE ON public.region_copies FOR EACH ROW WHEN ((new.kind <> 'secret'::text)) EXECUTE FUNCTION refuse_foreign_copy();
+CREATE TRIGGER fence BEFORE INSERT OR DELETE OR UPDATE ON public.region_copies FOR EACH ROW EXECUTE FUNCTION fence_copy();
+CREATE TRIGGER notify_copy AFTER INSERT OR DELETE OR UPDATE ON public.region_copies FOR EACH ROW EXECUTE FUNCTION notify_of_copy();
+alter table region_copies enable row level security;
+create policy company on region_copies for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check ((company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) AND (kind <> 'secret'::text));
+create policy exporter on region_copies for select to tenant_secrets_exporter using true;
+create policy maintenance on region_copies for all to tenant_secrets_maintenance using true with check (kind <> 'secret'::text);
+grant insert, select on region_copies to tenant_secrets_application;
+grant insert, select, update on region_copies to tenant_secrets_maintenance;
+
+create table region_refusals (
+  company_id uuid not null,
+  kind text not null,
+  name text not null,
+  subscription text not null,
+  operation text not null,
+  reason text not null,
+  home_epoch integer not null,
+  revision bigint not null,
+  count integer not null default 1,
+  first_at timestamp(3) with time zone not null default clock_timestamp(),
+  last_at timestamp(3) with time zone not null default clock_timestamp(),
+  constraint region_refusals_pkey PRIMARY KEY (company_id, kind, name, subscription)
+);
+CREATE INDEX region_refusals_last_at ON public.region_refusals USING btree (last_at);
+alter table region_refusals enable row level security;
+alter table region_refusals force row level security;
+create policy company on region_refusals for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy copies on region_refusals for all to tenant_secrets_copies using true with check true;
+create policy maintenance on region_refusals for all to tenant_secrets_maintenance using true with check true;
+grant delete, select on region_refusals to tenant_secrets_maintenance;
+
+create table regions (
+  region text not null,
+  address text not null,
+  transport_key_version integer not null,
+  transport_key text not null,
+  signing_key_version integer not null,
+  signing_key text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  removed_at timestamp(3) with time zone,
+  revision integer not null,
+  mac_key_version smallint not null,
+  mac bytea not null,
+  constraint regions_pkey PRIMARY KEY (region),
+  constraint regions_region_check CHECK ((region ~ '^[a-z][a-z0-9-]{0,19}$'::text)),
+  constraint regions_signing_key_check CHECK ((signing_key ~ '^[A-Za-z0-9_-]{43}$'::text)),
+  constraint regions_transport_key_check CHECK ((transport_key ~ '^[A-Za-z0-9_-]{43}$'::text)),
+  constraint regions_versions_check CHECK (((transport_key_version > 0) AND (signing_key_version > 0)))
+);
+CREATE TRIGGER in_use BEFORE UPDATE ON public.regions FOR EACH ROW WHEN (((old.removed_at IS NULL) AND (new.removed_at IS NOT NULL))) EXECUTE FUNCTION refuse_region_with_companies();
+CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.regions FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+CREATE TRIGGER removed_for_good BEFORE UPDATE ON public.regions FOR EACH ROW WHEN (((old.removed_at IS NOT NULL) AND (new.removed_at IS NULL))) EXECUTE FUNCTION refuse_revival();
+grant insert, select, update on regions to tenant_secrets_maintenance;
+grant select on regions to tenant_secrets_application;
+
 create table rotation_credentials (
   company_id uuid not null,
   secret_key text not null,
@@ -967,14 +1102,23 @@ create policy maintenance on write_requests for all to tenant_secrets_maintenanc
 grant delete, insert, select on write_requests to tenant_secrets_maintenance;
 grant delete, insert, select, update on write_requests to tenant_secrets_application;
 
+-- function beat_regions(text) returns void security definer; owned by tenant_secrets_copies, for tenant_secrets_maintenance
+-- function change_company_region() returns trigger security definer; owned by tenant_secrets_copies, for none other
+-- function copy_changed_secrets() returns trigger security definer; owned by tenant_secrets_copies, for none other
+-- function copy_secrets(uuid,text[],text) returns void security definer; owned by tenant_secrets_copies, for none other
+-- function copy_to_region() returns trigger security definer; owned by tenant_secrets_copies, for none other
+-- function copy_with_home() returns trigger security definer; owned by tenant_secrets_copies, for none other
+-- function digest_copies(text,text,uuid) returns TABLE(copies bigint, digest text, last_revision bigint); owned by tenant_secrets_migration, for tenant_secrets_maintenance
 -- function enqueue_jobs(text,json) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function enqueue_mirror() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function enqueue_notifications(json) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function enter_company(uuid,integer,uuid) returns text; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
+-- function fence_copy() returns trigger; owned by tenant_secrets_migration, for none other
 -- function find_api_key(text) returns TABLE(id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[], created_by_kind text, created_by_id text, expires_at timestamp with time zone, revoked boolean, company_ids uuid[], revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_company(text) returns TABLE(id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text, second_factor_required boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_operator(text) returns TABLE(id uuid, token_prefix text, token_hash text, user_id uuid, expires_at timestamp with time zone, revoked boolean, revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function find_user(uuid) returns TABLE(id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json, link json) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function forget_copies_of_secrets() returns trigger security definer; owned by tenant_secrets_copies, for none other
 -- function hold_mirror(uuid,uuid) returns boolean security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function hold_run(uuid,uuid,bigint,integer,text,integer,real) returns text security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function insert_notifying_events(json) returns void; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
@@ -983,6 +1127,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function notify_companies() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_api_key() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_api_key_company() returns trigger; owned by tenant_secrets_migration, for none other
+-- function notify_of_copy() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_member() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_version() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_subject() returns trigger; owned by tenant_secrets_migration, for none other
@@ -993,9 +1138,12 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function refuse_audit_unwrap() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_company_key() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function refuse_company_wrap() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
+-- function refuse_earlier_home() returns trigger; owned by tenant_secrets_migration, for none other
+-- function refuse_foreign_copy() returns trigger security definer; owned by tenant_secrets_copies, for none other
 -- function refuse_head_mac() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function refuse_inactive_company_key() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function refuse_master_key_change() returns trigger; owned by tenant_secrets_migration, for none other
+-- function refuse_region_with_companies() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_revival() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_row_mac() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_unfenced_store() returns trigger; owned by tenant_secrets_migration, for none other
@@ -1004,5 +1152,8 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function refuse_version_change() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_version_reuse() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_wrap() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
+-- function require_copies() returns trigger security definer; owned by tenant_secrets_copies, for none other
 -- function rotations_of_company() returns TABLE(secret_key text, driver text, state text, next_due_at timestamp with time zone, run uuid, run_state text, run_phase text, run_not_before timestamp with time zone) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function touch_api_key(uuid) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function withdraw_company() returns trigger security definer; owned by tenant_secrets_copies, for none other
+-- function withdraw_key() returns trigger security definer; owned by tenant_secrets_copies, for none other

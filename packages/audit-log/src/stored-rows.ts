@@ -3,6 +3,7 @@ import { tables, type Authenticated, type Statements } from "@repo/db";
 import type { RowState } from "@repo/envelope";
 
 const { apiKeyCompanies, apiKeys, approvals, companies, invitations, memberships, operators, users } = tables;
+const { companyRegions, regions } = tables;
 
 /** A stored row that decides who may read. */
 export interface StoredRow {
@@ -172,7 +173,45 @@ export const rowTables: readonly RowTable[] = [
     },
     remac: remacIn(sql`${approvals}`, sameId),
   },
+  {
+    kind: "region",
+    select: async (statements, after, limit) => {
+      const last = after && keyOf(after.state)["region"];
+      const rows = await statements
+        .select()
+        .from(regions)
+        .where(last === undefined ? undefined : gt(regions.region, last))
+        .orderBy(asc(regions.region))
+        .limit(limit);
+      return rows.map((row) => ({ state: regionState(row), beside: besideOf(row) }));
+    },
+    remac: remacIn(sql`${regions}`, sql`t.region = r.region`),
+  },
+  {
+    kind: "company-region",
+    select: async (statements, after, limit) => {
+      const last = after?.state.kind === "company-region" ? after.state : undefined;
+      const rows = await statements
+        .select()
+        .from(companyRegions)
+        .where(
+          last &&
+            sql`(${companyRegions.companyId}, ${companyRegions.region}) > (${last.companyId}, ${last.region})`,
+        )
+        .orderBy(asc(companyRegions.companyId), asc(companyRegions.region))
+        .limit(limit);
+      return rows.map(({ companyId, region, ...row }) => ({
+        state: { kind: "company-region", companyId, region },
+        beside: besideOf(row),
+      }));
+    },
+    remac: remacIn(sql`${companyRegions}`, sql`t.company_id = r.id and t.region = r.region`),
+  },
 ];
+
+function regionState({ removedAt, ...state }: typeof regions.$inferSelect) {
+  return { kind: "region", ...state, removed: removedAt !== null } as const;
+}
 
 type StoredInvitation = Omit<typeof invitations.$inferSelect, "createdAt" | keyof Authenticated>;
 

@@ -1,6 +1,7 @@
 CREATE SCHEMA "sign_in";
 --> statement-breakpoint
 CREATE SEQUENCE "public"."row_revisions" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE SEQUENCE "public"."copy_revisions" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
 CREATE TABLE "approvals" (
 	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
 	"action" text NOT NULL,
@@ -230,6 +231,7 @@ CREATE TABLE "companies" (
 	"store_epoch" integer DEFAULT 1 NOT NULL,
 	"status" text DEFAULT 'active' NOT NULL,
 	"home_region" text DEFAULT 'default' NOT NULL,
+	"home_epoch" integer DEFAULT 1 NOT NULL,
 	"recovery_days" integer DEFAULT 30 NOT NULL,
 	"second_factor_required" boolean DEFAULT false NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
@@ -246,7 +248,8 @@ CREATE TABLE "companies" (
 	CONSTRAINT "companies_status_check" CHECK ("companies"."status" in ('active', 'suspended', 'deleted')),
 	CONSTRAINT "companies_recovery_days_check" CHECK ("companies"."recovery_days" between 7 and 90),
 	CONSTRAINT "companies_deleted_check" CHECK (("companies"."status" = 'deleted') = ("companies"."deleted_at" is not null)),
-	CONSTRAINT "companies_store_epoch_check" CHECK ("companies"."store_epoch" > 0)
+	CONSTRAINT "companies_store_epoch_check" CHECK ("companies"."store_epoch" > 0),
+	CONSTRAINT "companies_home_epoch_check" CHECK ("companies"."home_epoch" > 0)
 );
 --> statement-breakpoint
 CREATE TABLE "company_subdomains" (
@@ -388,6 +391,81 @@ CREATE TABLE "shadow_reads" (
 	"failed" integer DEFAULT 0 NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "shadow_reads_pkey" PRIMARY KEY("company_id")
+);
+--> statement-breakpoint
+CREATE TABLE "company_homes" (
+	"company_id" uuid NOT NULL,
+	"home_region" text NOT NULL,
+	"home_epoch" integer NOT NULL,
+	"since" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "company_homes_pkey" PRIMARY KEY("company_id")
+);
+--> statement-breakpoint
+CREATE TABLE "company_regions" (
+	"company_id" uuid NOT NULL,
+	"region" text NOT NULL,
+	"since" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"revision" integer NOT NULL,
+	"mac_key_version" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
+	CONSTRAINT "company_regions_pkey" PRIMARY KEY("company_id","region")
+);
+--> statement-breakpoint
+CREATE TABLE "region_beats" (
+	"target_region" text NOT NULL,
+	"home_region" text NOT NULL,
+	"beat_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "region_beats_pkey" PRIMARY KEY("target_region","home_region")
+);
+--> statement-breakpoint
+CREATE TABLE "region_copies" (
+	"target_region" text NOT NULL,
+	"company_id" uuid NOT NULL,
+	"kind" text NOT NULL,
+	"name" text NOT NULL,
+	"home_region" text NOT NULL,
+	"home_epoch" integer NOT NULL,
+	"revision" bigint NOT NULL,
+	"body" text NOT NULL,
+	"signature" "bytea",
+	CONSTRAINT "region_copies_pkey" PRIMARY KEY("target_region","company_id","kind","name"),
+	CONSTRAINT "region_copies_kind_check" CHECK ("region_copies"."kind" in ('company', 'key', 'secret')),
+	CONSTRAINT "region_copies_signature_check" CHECK (("region_copies"."kind" = 'secret') = ("region_copies"."signature" is null)),
+	CONSTRAINT "region_copies_home_check" CHECK ("region_copies"."target_region" <> "region_copies"."home_region" and "region_copies"."home_epoch" > 0)
+);
+--> statement-breakpoint
+CREATE TABLE "region_refusals" (
+	"company_id" uuid NOT NULL,
+	"kind" text NOT NULL,
+	"name" text NOT NULL,
+	"subscription" text NOT NULL,
+	"operation" text NOT NULL,
+	"reason" text NOT NULL,
+	"home_epoch" integer NOT NULL,
+	"revision" bigint NOT NULL,
+	"count" integer DEFAULT 1 NOT NULL,
+	"first_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
+	"last_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "region_refusals_pkey" PRIMARY KEY("company_id","kind","name","subscription")
+);
+--> statement-breakpoint
+CREATE TABLE "regions" (
+	"region" text NOT NULL,
+	"address" text NOT NULL,
+	"transport_key_version" integer NOT NULL,
+	"transport_key" text NOT NULL,
+	"signing_key_version" integer NOT NULL,
+	"signing_key" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"removed_at" timestamp (3) with time zone,
+	"revision" integer NOT NULL,
+	"mac_key_version" smallint NOT NULL,
+	"mac" "bytea" NOT NULL,
+	CONSTRAINT "regions_pkey" PRIMARY KEY("region"),
+	CONSTRAINT "regions_region_check" CHECK ("regions"."region" ~ '^[a-z][a-z0-9-]{0,19}$'),
+	CONSTRAINT "regions_transport_key_check" CHECK ("regions"."transport_key" ~ '^[A-Za-z0-9_-]{43}$'),
+	CONSTRAINT "regions_signing_key_check" CHECK ("regions"."signing_key" ~ '^[A-Za-z0-9_-]{43}$'),
+	CONSTRAINT "regions_versions_check" CHECK ("regions"."transport_key_version" > 0 and "regions"."signing_key_version" > 0)
 );
 --> statement-breakpoint
 CREATE TABLE "management_requests" (
@@ -756,6 +834,8 @@ ALTER TABLE "folder_entries" ADD CONSTRAINT "folder_entries_company_fkey" FOREIG
 ALTER TABLE "migration_companies" ADD CONSTRAINT "migration_companies_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "migration_companies" ADD CONSTRAINT "migration_companies_run_fkey" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "shadow_reads" ADD CONSTRAINT "shadow_reads_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_regions" ADD CONSTRAINT "company_regions_company_fkey" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "company_regions" ADD CONSTRAINT "company_regions_region_fkey" FOREIGN KEY ("region") REFERENCES "public"."regions"("region") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "rotation_credentials" ADD CONSTRAINT "rotation_credentials_secret_fkey" FOREIGN KEY ("company_id","secret_key") REFERENCES "public"."company_secrets"("company_id","secret_key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "rotation_policies" ADD CONSTRAINT "rotation_policies_secret_fkey" FOREIGN KEY ("company_id","secret_key") REFERENCES "public"."company_secrets"("company_id","secret_key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "company_secret_versions" ADD CONSTRAINT "company_secret_versions_secret_fkey" FOREIGN KEY ("company_id","secret_key") REFERENCES "public"."company_secrets"("company_id","secret_key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -801,6 +881,8 @@ CREATE INDEX "processes_seen_at" ON "processes" USING btree ("region","seen_at")
 CREATE INDEX "rate_limits_expires_at" ON "rate_limits" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "company_stores_mirrored" ON "company_stores" USING btree ("company_id") WHERE "company_stores"."is_mirrored";--> statement-breakpoint
 CREATE INDEX "migration_companies_run" ON "migration_companies" USING btree ("run_id","company_id");--> statement-breakpoint
+CREATE INDEX "region_copies_company" ON "region_copies" USING btree ("company_id");--> statement-breakpoint
+CREATE INDEX "region_refusals_last_at" ON "region_refusals" USING btree ("last_at");--> statement-breakpoint
 CREATE INDEX "management_requests_created_at" ON "management_requests" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "rotation_credentials_state" ON "rotation_credentials" USING btree ("state");--> statement-breakpoint
 CREATE INDEX "rotation_policies_due" ON "rotation_policies" USING btree ("next_due_at") WHERE "rotation_policies"."state" = 'active';--> statement-breakpoint

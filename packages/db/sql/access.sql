@@ -2,9 +2,10 @@
 -- change to it and revokes first, so that a grant deleted from the file is also revoked in the database.
 
 revoke all on schema public from public;
-grant usage on schema public to tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_reader;
+grant usage on schema public to tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_reader, tenant_secrets_copies,
+  tenant_secrets_exporter;
 revoke all on all tables in schema public
-  from tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_sign_in, tenant_secrets_reader;
+  from tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_sign_in, tenant_secrets_reader, tenant_secrets_copies, tenant_secrets_exporter;
 revoke all on schema sign_in
   from public, tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_listener, tenant_secrets_sign_in;
 revoke all on all tables in schema sign_in
@@ -33,7 +34,7 @@ begin
     'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'invitations', 'member_names', 'shreddings',
     'company_subdomains', 'store_holds',
     'outside_writes', 'audit_summaries', 'company_stores', 'folder_entries', 'migration_companies', 'shadow_reads', 'webhook_endpoints', 'notifications', 'webhook_deliveries', 'webhook_attempts',
-    'rotation_policies', 'rotation_credentials']
+    'rotation_policies', 'rotation_credentials', 'company_regions', 'company_homes', 'region_refusals']
   loop
     company_column := case relation when 'companies' then 'id' else 'company_id' end;
     execute format('alter table %I enable row level security', relation);
@@ -88,6 +89,39 @@ grant delete on audit_events to tenant_secrets_maintenance;
 grant select, insert, update, delete on webhook_endpoints, notifications, webhook_deliveries, webhook_attempts, rotation_policies
   to tenant_secrets_maintenance;
 grant select, insert, update on rotation_credentials to tenant_secrets_maintenance;
+
+-- Copies for other regions are made and checked as their owner, which reads what they are made of. Row-level security does not hold for
+-- the owner, and is not forced (regions.sql). Of secrets the application makes no copies, and of what arrived it changes nothing.
+alter table region_copies enable row level security;
+create policy company on region_copies to tenant_secrets_application
+  using (company_id = (select nullif(current_setting('tenant_secrets.company_id', true), '')::uuid))
+  with check (company_id = (select nullif(current_setting('tenant_secrets.company_id', true), '')::uuid) and kind <> 'secret');
+create policy maintenance on region_copies to tenant_secrets_maintenance using (true) with check (kind <> 'secret');
+create policy exporter on region_copies for select to tenant_secrets_exporter using (true);
+grant select, insert on region_copies to tenant_secrets_application;
+grant select, insert, update on region_copies to tenant_secrets_maintenance;
+grant select on region_copies, region_beats to tenant_secrets_exporter;
+-- The owner's own privileges were revoked above.
+grant all on region_copies, region_beats to tenant_secrets_copies;
+do $$
+declare
+  relation text;
+begin
+  foreach relation in array array['companies', 'company_keys', 'company_secrets', 'company_regions'] loop
+    execute format('create policy copies on %I for select to tenant_secrets_copies using (true)', relation);
+  end loop;
+  foreach relation in array array['company_homes', 'region_refusals'] loop
+    execute format('create policy copies on %I to tenant_secrets_copies using (true) with check (true)', relation);
+  end loop;
+end $$;
+grant select on companies, company_keys, company_secrets, company_regions, regions to tenant_secrets_copies;
+grant select, insert, update on company_homes, region_refusals to tenant_secrets_copies;
+grant usage on sequence copy_revisions to tenant_secrets_copies, tenant_secrets_application, tenant_secrets_maintenance;
+grant select on regions, company_regions, company_homes to tenant_secrets_application;
+grant select, insert, update on regions to tenant_secrets_maintenance;
+grant select, insert, update, delete on company_regions to tenant_secrets_maintenance;
+grant select on company_homes, region_beats to tenant_secrets_maintenance;
+grant select, delete on region_refusals to tenant_secrets_maintenance;
 
 -- Passwords, sessions and second factors are for their role alone. It sees people by their e-mail addresses, and neither
 -- memberships nor anything of a company. E-mail addresses are the core's to change.

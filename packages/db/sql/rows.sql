@@ -33,7 +33,8 @@ do $$
 declare
   relation text;
 begin
-  foreach relation in array array['companies', 'operators', 'users', 'memberships', 'invitations', 'api_keys', 'approvals'] loop
+  foreach relation in array array['companies', 'operators', 'users', 'memberships', 'invitations', 'api_keys', 'approvals', 'regions',
+    'company_regions'] loop
     execute format('create or replace trigger mac_under_key_in_use before insert or update of revision, mac_key_version, mac on %I '
       'for each row execute function refuse_row_mac()', relation);
   end loop;
@@ -42,3 +43,5 @@ begin
       'for each row when (old.revoked_at is not null and new.revoked_at is null) execute function refuse_revival()', relation);
   end loop;
 end $$;
+create or replace trigger removed_for_good before update on regions
+  for each row when (old.removed_at is not null and new.removed_at is null) execute function refuse_revival();

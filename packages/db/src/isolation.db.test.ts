@@ -25,14 +25,24 @@ const withoutCompany = [
   "operators",
   "processes",
   "rate_limits",
+  "region_beats",
+  "regions",
   "runs",
   "users",
 ];
+/** What subscriptions bring is written as the owner of the table, which PostgreSQL refuses where row-level security is forced. */
+const unforcedForSubscriptions = "region_copies";
 /**
  * Functions that look beyond the company in scope: for the one row that a request begins with, for heads that are asked for by
- * company and secret key, in triggers for the state of the keys, and to add a job, because the application's role may not touch the queue itself.
+ * company and secret key, in triggers for the state of the keys and for the copies of other regions, and to add a job, because the application's role may not touch the queue itself.
  */
 const definers = [
+  "beat_regions",
+  "change_company_region",
+  "copy_changed_secrets",
+  "copy_secrets",
+  "copy_to_region",
+  "copy_with_home",
   "enqueue_jobs",
   "enqueue_mirror",
   "enqueue_notifications",
@@ -40,17 +50,22 @@ const definers = [
   "find_company",
   "find_operator",
   "find_user",
+  "forget_copies_of_secrets",
   "hold_mirror",
   "hold_run",
   "read_secret",
   "read_secrets",
   "refuse_company_key",
   "refuse_company_wrap",
+  "refuse_foreign_copy",
   "refuse_head_mac",
   "refuse_inactive_company_key",
   "refuse_wrap",
+  "require_copies",
   "rotations_of_company",
   "touch_api_key",
+  "withdraw_company",
+  "withdraw_key",
 ];
 /** Unique across companies, each because it is looked up before the company is known, or reserved for ever. */
 const globallyUnique = [
@@ -111,8 +126,8 @@ describe("the catalogue of the database", () => {
         exists (select from pg_policy p where p.polrelid = c.oid and p.polroles @> array['tenant_secrets_application'::regrole::oid] and p.polwithcheck is not null) as writes
       from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') order by 1`;
     const unforced = tables.filter((row) => !row["forced"]).map((row) => String(row["name"]));
-    expect(unforced).toEqual(withoutCompany);
-    for (const row of tables.filter((table) => table["forced"])) {
+    expect(unforced).toEqual([...withoutCompany, unforcedForSubscriptions].toSorted());
+    for (const row of tables.filter(({ name, forced }) => forced || name === unforcedForSubscriptions)) {
       expect(row, String(row["name"])).toMatchObject({ reads: true, writes: true });
     }
   });
@@ -240,6 +255,49 @@ describe("the role that reads heads", () => {
       select member::regrole::text as name from pg_auth_members
       where roleid = 'tenant_secrets_reader'::regrole and member::regrole::text like 'tenant_secrets_%'`);
     expect(members).toEqual(["tenant_secrets_migration"]);
+  });
+});
+
+describe("the role that owns the copies of other regions", () => {
+  test("is one that no process connects as, and that the migration alone is a member of", async () => {
+    const roles = await superuser`
+      select rolname as name, rolcanlogin or rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication as elevated
+      from pg_roles where rolname in ('tenant_secrets_copies', 'tenant_secrets_exporter') order by 1`;
+    expect(roles).toEqual([
+      { name: "tenant_secrets_copies", elevated: false },
+      { name: "tenant_secrets_exporter", elevated: false },
+    ]);
+    const members = await names(superuser`
+      select member::regrole::text || ' ' || roleid::regrole::text as name from pg_auth_members
+      where roleid::regrole::text in ('tenant_secrets_copies', 'tenant_secrets_exporter') and member::regrole::text like 'tenant_secrets_%'`);
+    expect(members).toEqual(["tenant_secrets_migration tenant_secrets_copies"]);
+  });
+
+  test("owns the two tables that are published, and nothing else, and changes no other but the fence's", async () => {
+    const owned = await names(
+      superuser`select relname as name from pg_class where relowner = 'tenant_secrets_copies'::regrole and relkind = 'r'`,
+    );
+    expect(owned).toEqual(["region_beats", "region_copies"]);
+    const changes = await names(superuser`
+      select distinct table_name as name from information_schema.role_table_grants
+      where grantee = 'tenant_secrets_copies' and privilege_type <> 'SELECT'`);
+    expect(changes).toEqual(["company_homes", "region_beats", "region_copies", "region_refusals"]);
+  });
+
+  test("row-level security of the copies is on, so that a company's scope sees its own alone", async () => {
+    const [table] =
+      await superuser`select relrowsecurity as on from pg_class where relname = 'region_copies'`;
+    expect(table).toEqual({ on: true });
+  });
+
+  test("lets what brings copies out read those and when they were made, and nothing else", async () => {
+    expect(await reachable("tenant_secrets_exporter")).toEqual([
+      "public.region_beats",
+      "public.region_copies",
+    ]);
+    const privileges = await names(superuser`
+      select distinct privilege_type as name from information_schema.role_table_grants where grantee = 'tenant_secrets_exporter'`);
+    expect(privileges).toEqual(["SELECT"]);
   });
 });
 

@@ -28,6 +28,10 @@ const ROLES = [
 const nameOf = (role: Role): string => `tenant_secrets_${role === "signIn" ? "sign_in" : role}`;
 /** Owns the functions that read heads of secrets of any company, and may do nothing else. No process connects as it. */
 const READER = "tenant_secrets_reader";
+/** Owns the copies of other regions, and makes and checks them. No process connects as it. */
+const COPIES = "tenant_secrets_copies";
+/** What may read the copies for other regions to bring them out. No process connects as it. */
+const EXPORTER = "tenant_secrets_exporter";
 
 // 0 is "never". What a migration does may take long; what it waits for may not.
 const TIMEOUTS: Readonly<Record<Role, Readonly<Record<string, string>>>> = {
@@ -70,9 +74,9 @@ export async function provisionDatabase(options: ProvisionOptions): Promise<Data
     await sql`set lock_timeout = '60s'`;
     await sql`select pg_advisory_lock(${PROVISION_LOCK})`;
     for (const role of ROLES) await ensureRole(sql, nameOf(role), passwords[role]);
-    await ensureAttributes(sql, READER, "nologin");
+    for (const role of [READER, COPIES, EXPORTER]) await ensureAttributes(sql, role, "nologin");
     // Functions that run as another role are made by the migration role and then handed over.
-    for (const owner of [nameOf("maintenance"), READER])
+    for (const owner of [nameOf("maintenance"), READER, COPIES])
       await execute(sql, "grant %I to %I", owner, nameOf("migration"));
     await joinOwner(sql);
     const existing = await sql`select from pg_database where datname = ${database}`;

@@ -12,6 +12,7 @@ export * from "./schema/migrations.ts";
 export * from "./schema/stores.ts";
 export * from "./schema/webhooks.ts";
 export * from "./schema/rotation.ts";
+export * from "./schema/regions.ts";
 export { rowRevisions } from "./schema/columns.ts";
 
 /**

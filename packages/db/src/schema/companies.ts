@@ -29,6 +29,8 @@ export const companies = pgTable(
       .notNull()
       .default("active"),
     homeRegion: text("home_region").notNull().default("default"),
+    /** Raised by every change of the home, so that an earlier one is noticed in other regions. */
+    homeEpoch: integer("home_epoch").notNull().default(1),
     /** How long a removed secret can be restored. */
     recoveryDays: integer("recovery_days").notNull().default(30),
     /** Whether every member has to have a second factor, and not owners and admins alone. */
@@ -51,6 +53,7 @@ export const companies = pgTable(
     check("companies_recovery_days_check", sql`${t.recoveryDays} between 7 and 90`),
     check("companies_deleted_check", sql`(${t.status} = 'deleted') = (${t.deletedAt} is not null)`),
     check("companies_store_epoch_check", sql`${t.storeEpoch} > 0`),
+    check("companies_home_epoch_check", sql`${t.homeEpoch} > 0`),
   ],
 );
 
