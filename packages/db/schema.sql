@@ -1108,7 +1108,6 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function copy_secrets(uuid,text[],text) returns void security definer; owned by tenant_secrets_copies, for none other
 -- function copy_to_region() returns trigger security definer; owned by tenant_secrets_copies, for none other
 -- function copy_with_home() returns trigger security definer; owned by tenant_secrets_copies, for none other
--- function digest_copies(text,text,uuid) returns TABLE(copies bigint, digest text, last_revision bigint); owned by tenant_secrets_migration, for tenant_secrets_maintenance
 -- function enqueue_jobs(text,json) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function enqueue_mirror() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function enqueue_notifications(json) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application

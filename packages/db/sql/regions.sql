@@ -245,41 +245,40 @@ create or replace function fence_copy() returns trigger
 as $$
 declare
   copy public.region_copies := case tg_op when 'DELETE' then old else new end;
-  subscription text := current_setting('tenant_secrets.subscription', true);
+  via text := current_setting('tenant_secrets.subscription', true);
   home public.company_homes;
-  present bigint;
+  present public.region_copies;
   refused text;
 begin
-  if subscription is null or subscription = '' then
-    select subname::text into subscription from pg_stat_subscription where pid = pg_backend_pid();
-    if subscription is null then
+  if via is null or via = '' then
+    select w.subname::text into via from pg_stat_subscription w where w.pid = pg_backend_pid();
+    if via is null then
       raise exception 'copies of this region come by a subscription' using errcode = 'insufficient_privilege';
     end if;
-    perform set_config('tenant_secrets.subscription', subscription, false);
+    perform set_config('tenant_secrets.subscription', via, false);
   end if;
   select * into home from public.company_homes h where h.company_id = copy.company_id;
-  if subscription <> format('copies_from_%s_to_%s', copy.home_region, copy.target_region) then
+  if via <> format('copies_from_%s_to_%s', copy.home_region, copy.target_region) then
     refused := 'place';
   elsif tg_op = 'DELETE' then
     refused := case when home.home_region <> copy.home_region then 'home' end;
   else
     if tg_op = 'INSERT' then
-      select t.revision into present from public.region_copies t
+      select * into present from public.region_copies t
       where (t.target_region, t.company_id, t.kind, t.name) = (new.target_region, new.company_id, new.kind, new.name);
     else
-      present := old.revision;
+      present := old;
     end if;
     refused := case
       when new.home_epoch < home.home_epoch then 'epoch'
       when new.home_epoch = home.home_epoch and new.home_region <> home.home_region then 'home'
-      -- A new home counts by itself.
-      when new.home_epoch > home.home_epoch then null
-      when new.revision < present then 'revision'
+      -- Each home counts by itself.
+      when new.home_epoch = present.home_epoch and new.revision < present.revision then 'revision'
     end;
   end if;
   if refused is not null then
     insert into public.region_refusals as r (company_id, kind, name, subscription, operation, reason, home_epoch, revision)
-    values (copy.company_id, copy.kind, copy.name, subscription, tg_op, refused, copy.home_epoch, copy.revision)
+    values (copy.company_id, copy.kind, copy.name, via, tg_op, refused, copy.home_epoch, copy.revision)
     on conflict (company_id, kind, name, subscription) do update
       set operation = excluded.operation, reason = excluded.reason, home_epoch = excluded.home_epoch, revision = excluded.revision,
         count = r.count + 1, last_at = clock_timestamp();
@@ -292,7 +291,7 @@ begin
       set home_region = excluded.home_region, home_epoch = excluded.home_epoch, since = clock_timestamp()
       where h.home_epoch < excluded.home_epoch;
   end if;
-  if tg_op = 'INSERT' and present is not null then
+  if present.company_id is not null and tg_op = 'INSERT' then
     update public.region_copies t
     set home_region = new.home_region, home_epoch = new.home_epoch, revision = new.revision, body = new.body, signature = new.signature
     where (t.target_region, t.company_id, t.kind, t.name) = (new.target_region, new.company_id, new.kind, new.name);
@@ -332,16 +331,3 @@ as $$
 $$;
 alter function beat_regions(text) owner to tenant_secrets_copies;
 grant execute on function beat_regions(text) to tenant_secrets_maintenance;
-
--- What both ends of a replication compare: how many copies there are of a home for a region, and SHA-256 over all of them.
-drop function if exists digest_copies(text, text, uuid);
-create function digest_copies(target text, home text, company uuid) returns table (copies bigint, digest text, last_revision bigint)
-  language sql stable security invoker
-  set search_path = pg_catalog
-as $$
-  select count(*), encode(sha256(coalesce(string_agg(sha256(convert_to(t::text, 'UTF8')), '' order by t.company_id, t.kind, t.name), '')),
-    'hex'), max(t.revision)
-  from public.region_copies t
-  where t.target_region = target and t.home_region = home and (company is null or t.company_id = company)
-$$;
-grant execute on function digest_copies(text, text, uuid) to tenant_secrets_maintenance;

@@ -155,6 +155,20 @@ async function ensureRole(sql: postgres.Sql, name: string, password: string): Pr
   await execute(sql, "alter role %I password %L", name, scramVerifier(password));
 }
 
+/**
+ * Makes a role that may stream changes, or gives it another password.
+ *
+ * @returns the password: 32 random bytes
+ */
+export async function ensureReplicationRole(sql: postgres.Sql, name: string): Promise<string> {
+  const password = randomBytes(32).toString("base64url");
+  const attributes = "login replication nosuperuser nobypassrls nocreaterole nocreatedb";
+  const found = await sql`select from pg_roles where rolname = ${name}`;
+  await execute(sql, `${found.length === 0 ? "create" : "alter"} role %I ${attributes}`, name);
+  await execute(sql, "alter role %I password %L", name, scramVerifier(password));
+  return password;
+}
+
 async function ensureAttributes(sql: postgres.Sql, name: string, login: "login" | "nologin"): Promise<void> {
   const attributes = `${login} nosuperuser nobypassrls nocreaterole nocreatedb noreplication`;
   const [found] = await sql<{ elevated: boolean }[]>`

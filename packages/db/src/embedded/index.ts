@@ -1,3 +1,4 @@
+export { writePasswordFile } from "./password-file.ts";
 export { usableDataDir } from "./own-directory.ts";
 export { startEmbeddedPostgres } from "./server.ts";
 export type { EmbeddedPostgres, EmbeddedPostgresOptions } from "./server.ts";

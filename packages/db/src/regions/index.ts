@@ -1,0 +1,17 @@
+export { dropExport, type ExportServer, resyncExport, setUpExport } from "./export.ts";
+export { faultsOf, type RouteFault, type RouteState } from "./faults.ts";
+export { namesOf, type Route, type RouteNames } from "./names.ts";
+export { type OwnDatabase, publishCopies, unpublishCopies } from "./publish.ts";
+export {
+  digestCopies,
+  type CopiesDigest,
+  type ExportState,
+  type HomeState,
+  readExportState,
+  readHomeState,
+  readTargetState,
+  type SlotState,
+  type SubscriptionState,
+  type TargetState,
+} from "./status.ts";
+export { resyncCopies, subscribeToCopies, unsubscribeFromCopies } from "./subscribe.ts";
