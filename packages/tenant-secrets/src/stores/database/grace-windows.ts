@@ -11,17 +11,17 @@ const GraceWindows = z.array(z.strictObject({ version: z.int().min(1), until: z.
 
 /**
  * The grace windows of a head whose current version is replaced: those that last, and that version's own where it gets one.
- * A window that was promised outlives later changes. A removed secret has none.
+ * A window that was promised outlives later changes. A secret that was removed, or never here, has none.
  *
  * @returns the one that was replaced last first
  * @throws {TenantSecretsError} CONFLICT where as many earlier versions are active as can be; INTEGRITY_FAILURE where the head's are
  *   not of the form that is written here
  */
 export function nextGraceWindows(
-  head: Head,
+  head: Head | undefined,
   { graceSeconds = 0, endGrace = false }: GraceOptions,
 ): readonly GraceWindow[] {
-  if (head.deletedAt !== null || head.currentVersion === null) return [];
+  if (head === undefined || head.deletedAt !== null || head.currentVersion === null) return [];
   const windows = endGrace ? [] : openGraceWindows(head);
   if (graceSeconds === 0) return windows;
   if (windows.length >= maxGraceWindows) throw tooMany(head.currentVersion, windows);

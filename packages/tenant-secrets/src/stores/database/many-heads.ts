@@ -8,6 +8,7 @@ const { companySecrets, companySecretVersions } = tables;
 
 /** A secret whose first version is its current one. */
 export interface FirstHead extends Pick<Head, "companyId" | "secretKey" | "origin"> {
+  readonly expiresAt?: Date | null | undefined;
   readonly secretValueEncrypted: string;
   /** Of the value, and for the MAC. */
   readonly key: CompanyKey;
@@ -52,8 +53,8 @@ export async function insertVersions(statements: Statements, rows: readonly Vers
 }
 
 /**
- * Inserts the heads of secrets that were never here, and their first versions. In the order of `lockOrMakeHeads`, and like there
- * before any head is locked.
+ * Inserts the heads of secrets that were never here, and their first versions. In one order, and before any
+ * head is locked, so that two that want several of the same never wait for each other.
  *
  * @param versionOf the row of a secret's first version
  * @returns the secret keys of those that were inserted: the others are here already
@@ -81,7 +82,8 @@ export async function insertFirst<Of extends FirstHead>(
 }
 
 function firstRow({ key, ...head }: FirstHead) {
-  const state = { ...neverHere, ...head, currentVersion: 1, lastVersion: 1, removed: false };
+  const expiresAtMs = head.expiresAt?.getTime() ?? null;
+  const state = { ...neverHere, ...head, expiresAtMs, currentVersion: 1, lastVersion: 1, removed: false };
   const { keyVersion } = key;
   return { ...state, companyKeyVersion: keyVersion, macKeyVersion: keyVersion, mac: headMac(key, state) };
 }
@@ -94,6 +96,7 @@ const insertedFields = [
   "currentVersion",
   "lastVersion",
   "origin",
+  "expiresAt",
   "macKeyVersion",
   "mac",
 ] as const satisfies readonly (keyof StoredHead)[];

@@ -1,8 +1,9 @@
 import { tables, type Statements } from "@repo/db";
+import type { CompanyId } from "@repo/catalog";
 import { type CompanyKey, fingerprint, encryptValue } from "@repo/envelope";
 import type { ActorColumns } from "../../access/request-ids.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
-import { changeHeads, insertVersions, keepCurrentVersions } from "./many-heads.ts";
+import { changeHeads, insertFirst, insertVersions, keepCurrentVersions } from "./many-heads.ts";
 import { changeHead, destroyed, activeHead, ofVersion, type Head, type HeadChanges } from "./secret-head.ts";
 import type { BatchWrite } from "../store.ts";
 
@@ -49,6 +50,25 @@ export async function addCurrentVersions(
   );
   await changeHeads(statements, changed);
   return changed.map(({ changes }) => changes.currentVersion);
+}
+
+/**
+ * Encrypts values as the first versions of those secrets that were never here, in one statement.
+ *
+ * @returns the secret keys of those
+ */
+export function addFirstVersions(
+  statements: Statements,
+  companyId: CompanyId,
+  made: readonly NewVersion[],
+): Promise<ReadonlySet<string>> {
+  const heads = made.map((version) => {
+    const { write, key, origin = "written" } = version;
+    const place = { companyId, secretKey: write.secretKey };
+    const { expiresAt } = write.options;
+    return { ...place, origin, expiresAt, key, secretValueEncrypted: seal(place, 1, version), version };
+  });
+  return insertFirst(statements, heads, (head) => describe(head, 1, head.version));
 }
 
 /** What a value changes in the head whose current version it becomes. */

@@ -12,7 +12,7 @@ import {
   expectVersion,
   activeHead,
   canReturn,
-  lockOrMakeHeads,
+  lockOrMakeHead,
   ofVersion,
   type Head,
 } from "./secret-head.ts";
@@ -109,10 +109,7 @@ export function createRemoval(
       return removeLocked(scope, of);
     },
 
-    createTombstone: (scope, of) =>
-      removeLocked(scope, of, async (statements, companyId, secretKey) =>
-        (await lockOrMakeHeads(statements, companyId, [secretKey])).get(secretKey),
-      ),
+    createTombstone: (scope, of) => removeLocked(scope, of, lockOrMakeHead),
 
     versions: {
       restore: async (scope, of) => {

@@ -2,7 +2,6 @@ import { and, asc, eq, getTableColumns, inArray, sql, type SQL } from "drizzle-o
 import { tables, type Statements } from "@repo/db";
 import { type CompanyId, keyDestroyed, notFound, TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, headMac, type HeadState, headStateOf, isGenuineHead } from "@repo/envelope";
-import { columnsOf, manyRows } from "./many-rows.ts";
 import { HeadChanged, type HeadKeys, type SecretStatements } from "./transaction.ts";
 
 const { companySecrets, companySecretVersions } = tables;
@@ -106,50 +105,41 @@ export function withMac(head: Head, changes: HeadChanges) {
   return { ...changes, ...beside, updatedAt: now };
 }
 
-const madeFields = [
-  "companyId",
-  "secretKey",
-  "lastVersion",
-  "origin",
-  "macKeyVersion",
-  "mac",
-] as const satisfies readonly (keyof StoredHead)[];
-
+/** A head, locked. */
 export interface LockedHead {
   readonly head: Head;
-  /** Whether this transaction made the head and has to fill it: until then the secret reads as removed. */
+  /** Whether this transaction made the head. It reads as that of a removed secret. */
   readonly made: boolean;
 }
 
 /**
- * The heads of secrets, locked, by secret key; missing heads are made. First all are made and then all are
- * locked, both in one order, so that two that want several of the same never wait for each other.
+ * The head of a secret, locked; one that is missing is made.
  *
  * @throws {HeadChanged}
  */
-export async function lockOrMakeHeads(
+export async function lockOrMakeHead(
   statements: SecretStatements,
   companyId: CompanyId,
-  secretKeys: readonly string[],
-): Promise<ReadonlyMap<string, LockedHead>> {
+  secretKey: string,
+): Promise<LockedHead> {
   const [key] = statements.headKeys ?? [];
   if (key === undefined) throw keyDestroyed();
-  const columns = columnsOf(companySecrets, madeFields);
-  const rows = secretKeys.toSorted().map((secretKey) => ({
-    companyId,
-    secretKey,
-    lastVersion: 0,
-    origin: "written",
-    macKeyVersion: key.keyVersion,
-    mac: headMac(key, { ...neverHere, companyId, secretKey }),
-  }));
-  const inserted = await statements.execute<{ secretKey: string }>(sql`
-    insert into ${companySecrets} (${columns}, deleted_at)
-    select ${columns}, now() from ${manyRows(companySecrets, rows)}
-    on conflict do nothing returning secret_key as "secretKey"`);
-  const made = new Set(inserted.map(({ secretKey }) => secretKey));
-  const heads = await lockHeads(statements, companyId, secretKeys);
-  return new Map(heads.map((head) => [head.secretKey, { head, made: made.has(head.secretKey) }]));
+  const made = await statements
+    .insert(companySecrets)
+    .values({
+      companyId,
+      secretKey,
+      lastVersion: 0,
+      origin: "written",
+      deletedAt: sql`now()`,
+      macKeyVersion: key.keyVersion,
+      mac: headMac(key, { ...neverHere, companyId, secretKey }),
+    })
+    .onConflictDoNothing()
+    .returning({ secretKey: companySecrets.secretKey });
+  const head = await lockHead(statements, companyId, secretKey);
+  if (head === undefined) throw new Error("the head of a secret is permanent");
+  return { head, made: made.length > 0 };
 }
 
 /** The heads of those secrets that were ever here, locked in one order. @throws {HeadChanged} */
@@ -192,9 +182,12 @@ export function activeHead(head: Head | undefined): ActiveHead {
   return { ...head, currentVersion: head.currentVersion };
 }
 
-/** @throws {TenantSecretsError} CONFLICT, with the current version, where it is not the expected one */
-export function expectVersion(head: Head, expectedVersion: number | undefined): void {
-  const currentVersion = head.deletedAt === null ? (head.currentVersion ?? 0) : 0;
+/**
+ * @param head undefined for a secret that was never here
+ * @throws {TenantSecretsError} CONFLICT, with the current version, where it is not the expected one
+ */
+export function expectVersion(head: Head | undefined, expectedVersion: number | undefined): void {
+  const currentVersion = head?.deletedAt === null ? (head.currentVersion ?? 0) : 0;
   if (expectedVersion === undefined || expectedVersion === currentVersion) return;
   throw new TenantSecretsError(
     "CONFLICT",

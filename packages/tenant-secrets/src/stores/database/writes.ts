@@ -1,17 +1,23 @@
 import type { Statements } from "@repo/db";
 import type { AuditAction } from "@repo/audit-log";
-import { type RequestOptions, type StageOptions, TenantSecretsError } from "@repo/catalog";
+import { type CompanyId, type RequestOptions, type StageOptions, TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, fingerprint, requestMac } from "@repo/envelope";
 import { actorColumns, canonical, digestOf } from "../../access/request-ids.ts";
 import type { CompanyScope } from "../../companies/companies.ts";
 import { withCurrentKeys } from "../../keys/company/company-keys.ts";
 import { batchError, checkBatch, refusalOf, type Refusals } from "../batch.ts";
-import { addCurrentVersions, addPendingVersion, type Target } from "./new-version.ts";
+import {
+  addCurrentVersions,
+  addFirstVersions,
+  addPendingVersion,
+  type NewVersion,
+  type Target,
+} from "./new-version.ts";
 import type { StorePart } from "./port.ts";
 import { inCompany } from "./transaction.ts";
 import { nextGraceWindows } from "./grace-windows.ts";
 import { encryptedBytes, type GrowingParts, type Usage } from "./quotas.ts";
-import { expectVersion, activeHead, lockOrMakeHeads, type Head, type LockedHead } from "./secret-head.ts";
+import { expectVersion, activeHead, lockHeads, type Head } from "./secret-head.ts";
 import type { BatchWrite, StagedWrite, Write } from "../store.ts";
 import { findApplied, insertApplied, requestNameOf, Versions, type WriteRequest } from "./idempotency.ts";
 
@@ -24,8 +30,17 @@ type PlacedWrite = BatchWrite & { readonly options: Pick<StageOptions, "replace"
 /** How a value becomes a version: as the current one, or as the pending one. */
 interface Placing {
   readonly action: AuditAction;
-  /** @throws {TenantSecretsError} where it may not be made now */
-  check(head: Head, write: PlacedWrite): void;
+  /**
+   * @param head undefined for a secret that was never here
+   * @throws {TenantSecretsError} where it may not be made now
+   */
+  check(head: Head | undefined, write: PlacedWrite): void;
+  /** Makes the versions of secrets that were never here. @returns the secret keys of those */
+  addFirst(
+    statements: Statements,
+    companyId: CompanyId,
+    made: readonly NewVersion[],
+  ): Promise<ReadonlySet<string>>;
   /** @returns the numbers of the versions that were made. Waits for nothing but its statements. */
   add(statements: Statements, targets: readonly Target[]): Promise<readonly number[]>;
 }
@@ -36,20 +51,23 @@ const asCurrent: Placing = {
     expectVersion(head, options.expectedVersion);
     nextGraceWindows(head, options);
   },
+  addFirst: addFirstVersions,
   add: addCurrentVersions,
 };
 
 const asPending: Placing = {
   action: "secret.stage",
-  check: (head, { options }) => {
-    expectVersion(activeHead(head), options.expectedVersion);
+  check: (found, { options }) => {
+    const head = activeHead(found);
+    expectVersion(head, options.expectedVersion);
     if (head.pendingVersion === null || options.replace === true) return;
     throw new TenantSecretsError(
       "CONFLICT",
       `Version ${head.pendingVersion} is pending already: promote it, discard it, or say that it is to be replaced.`,
-      { currentVersion: head.currentVersion ?? 0 },
+      { currentVersion: head.currentVersion },
     );
   },
+  addFirst: () => Promise.resolve(new Set()),
   add: async (statements, targets) => {
     const versions: number[] = [];
     for (const target of targets) versions.push(await addPendingVersion(statements, target));
@@ -62,11 +80,6 @@ interface Putting extends RequestOptions {
   readonly writes: readonly PlacedWrite[];
   readonly placing: Placing;
   readonly refused: (refusals: Refusals) => TenantSecretsError;
-}
-
-/** A write and the head that it changes. */
-interface LockedWrite extends LockedHead {
-  readonly write: PlacedWrite;
 }
 
 export function createWrites(parts: GrowingParts): StorePart<"write" | "batches", "stage"> {
@@ -84,20 +97,24 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "batches"
       const keys = await companyKeys[name === undefined ? "usable" : "living"](company.id);
       const request = name && { name, ...bodyOf(keys, action, writes) };
       const room = await quotas.roomOf(company);
+      const making = { key: keys[0], maker: actorColumns(caller) };
+      const made = writes.map((write) => ({ ...making, write }));
+      const secretKeys = writes.map(({ secretKey }) => secretKey);
       return inCompany(parts, { company, keys }, async (statements) => {
-        const secretKeys = writes.map(({ secretKey }) => secretKey);
-        const heads = await lockOrMakeHeads(statements, company.id, secretKeys);
+        const first = await placing.addFirst(statements, company.id, made);
+        const others = secretKeys.filter((secretKey) => !first.has(secretKey));
+        const locked = others.length === 0 ? [] : await lockHeads(statements, company.id, others);
+        const heads = new Map(locked.map((head) => [head.secretKey, head]));
         const answered = request && (await findApplied(statements, request));
         const applied = answered === undefined ? undefined : Versions.parse(answered);
         const make = async (): Promise<readonly number[]> => {
-          const targets = writes.map((write): LockedWrite => ({ write, ...headOf(heads, write) }));
-          checkTargets(targets, placing, refused);
-          room.take(statements, usageOf(targets));
-          const making = { key: keys[0], maker: actorColumns(caller) };
-          const versions = await placing.add(
-            statements,
-            targets.map(({ write, head }) => ({ head, made: { ...making, write } })),
+          const refusals = writes.flatMap((write) =>
+            refusalOf(write.secretKey, () => placing.check(heads.get(write.secretKey), write)),
           );
+          const [refusal, ...more] = refusals;
+          if (refusal !== undefined) throw refused([refusal, ...more]);
+          room.take(statements, usageOf(writes, first));
+          const versions = await addTo(statements, { placing, heads, made });
           if (request !== undefined) await insertApplied(statements, request, versions);
           return versions;
         };
@@ -139,25 +156,29 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "batches"
   };
 }
 
-function headOf(heads: ReadonlyMap<string, LockedHead>, { secretKey }: BatchWrite): LockedHead {
-  const locked = heads.get(secretKey);
-  if (locked === undefined) throw new Error("the head of a secret is permanent");
-  return locked;
+interface Adding {
+  readonly placing: Placing;
+  /** Of the secrets that were here before. */
+  readonly heads: ReadonlyMap<string, Head>;
+  readonly made: readonly NewVersion[];
 }
 
-/** @throws {TenantSecretsError} what `refused` makes of the refusals, where there are any */
-function checkTargets(targets: readonly LockedWrite[], placing: Placing, refused: Putting["refused"]): void {
-  const [first, ...others] = targets.flatMap(({ write, head }) =>
-    refusalOf(write.secretKey, () => placing.check(head, write)),
-  );
-  if (first !== undefined) throw refused([first, ...others]);
+/** Makes the versions of secrets that were here before. @returns the versions of all, in their order */
+async function addTo(statements: Statements, { placing, heads, made }: Adding): Promise<readonly number[]> {
+  const targets = made.flatMap((each) => {
+    const head = heads.get(each.write.secretKey);
+    return head === undefined ? [] : [{ head, made: each }];
+  });
+  const added = targets.length === 0 ? [] : await placing.add(statements, targets);
+  const versionOf = new Map(targets.map(({ head }, i) => [head.secretKey, added[i]]));
+  return made.map(({ write }) => versionOf.get(write.secretKey) ?? 1);
 }
 
-function usageOf(targets: readonly LockedWrite[]): Usage {
+function usageOf(writes: readonly PlacedWrite[], first: ReadonlySet<string>): Usage {
   return {
-    secrets: targets.filter(({ made }) => made).length,
-    versions: targets.length,
-    bytes: targets.reduce((sum, { write }) => sum + encryptedBytes(write.plaintext.bytes.length), 0),
+    secrets: first.size,
+    versions: writes.length,
+    bytes: writes.reduce((sum, { plaintext }) => sum + encryptedBytes(plaintext.bytes.length), 0),
   };
 }
 
