@@ -161,7 +161,7 @@ create table audit_keys (
   public_key text,
   created_at timestamp(3) with time zone not null default now(),
   constraint audit_keys_pkey PRIMARY KEY (purpose, key_version),
-  constraint audit_keys_purpose_check CHECK ((purpose = ANY (ARRAY['mac'::text, 'signing'::text, 'row'::text, 'webhook'::text]))),
+  constraint audit_keys_purpose_check CHECK ((purpose = ANY (ARRAY['mac'::text, 'signing'::text, 'row'::text, 'webhook'::text, 'transport'::text, 'copies'::text]))),
   constraint audit_keys_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retiring'::text, 'retired'::text])))
 );
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON public.audit_keys FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('master-keys');
@@ -260,6 +260,7 @@ alter table company_homes force row level security;
 create policy company on company_homes for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy copies on company_homes for all to tenant_secrets_copies using true with check true;
 create policy maintenance on company_homes for all to tenant_secrets_maintenance using true with check true;
+create policy reader on company_homes for select to tenant_secrets_reader using true;
 grant select on company_homes to tenant_secrets_application;
 grant select on company_homes to tenant_secrets_maintenance;
 
@@ -778,6 +779,7 @@ alter table region_copies enable row level security;
 create policy company on region_copies for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check ((company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) AND (kind <> 'secret'::text));
 create policy exporter on region_copies for select to tenant_secrets_exporter using true;
 create policy maintenance on region_copies for all to tenant_secrets_maintenance using true with check (kind <> 'secret'::text);
+create policy reader on region_copies for select to tenant_secrets_reader using (kind = 'secret'::text);
 grant insert, select on region_copies to tenant_secrets_application;
 grant insert, select, update on region_copies to tenant_secrets_maintenance;
 
@@ -1130,6 +1132,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function notify_of_member() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_version() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_subject() returns trigger; owned by tenant_secrets_migration, for none other
+-- function read_copies(text,uuid[],text[]) returns TABLE("companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, body text, "beatAtMs" double precision) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function read_secret(uuid,text) returns record security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function read_secrets(uuid[],text[]) returns TABLE("companyId" uuid, "secretKey" text, encrypted text, "companyKeyVersion" integer, "currentVersion" integer, origin text, removed boolean, "expiresAtMs" double precision, "pendingVersion" integer, "lastVersion" integer, "graceWindows" jsonb, canary jsonb, "recoverUntilMs" double precision, purged boolean, "macKeyVersion" integer, mac bytea) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function refuse_audit_change() returns trigger; owned by tenant_secrets_migration, for none other

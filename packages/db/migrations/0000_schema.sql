@@ -85,7 +85,7 @@ CREATE TABLE "audit_keys" (
 	"public_key" text,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "audit_keys_pkey" PRIMARY KEY("purpose","key_version"),
-	CONSTRAINT "audit_keys_purpose_check" CHECK ("audit_keys"."purpose" in ('mac', 'signing', 'row', 'webhook')),
+	CONSTRAINT "audit_keys_purpose_check" CHECK ("audit_keys"."purpose" in ('mac', 'signing', 'row', 'webhook', 'transport', 'copies')),
 	CONSTRAINT "audit_keys_status_check" CHECK ("audit_keys"."status" in ('active', 'retiring', 'retired'))
 );
 --> statement-breakpoint

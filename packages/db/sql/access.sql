@@ -90,6 +90,10 @@ grant select, insert, update, delete on webhook_endpoints, notifications, webhoo
   to tenant_secrets_maintenance;
 grant select, insert, update on rotation_credentials to tenant_secrets_maintenance;
 
+-- Likewise the copies of secrets that other regions have brought here.
+grant select on region_copies, region_beats, company_homes to tenant_secrets_reader;
+create policy reader on company_homes for select to tenant_secrets_reader using (true);
+
 -- Copies for other regions are made and checked as their owner, which reads what they are made of. Row-level security does not hold for
 -- the owner, and is not forced (regions.sql). Of secrets the application makes no copies, and of what arrived it changes nothing.
 alter table region_copies enable row level security;
@@ -97,6 +101,7 @@ create policy company on region_copies to tenant_secrets_application
   using (company_id = (select nullif(current_setting('tenant_secrets.company_id', true), '')::uuid))
   with check (company_id = (select nullif(current_setting('tenant_secrets.company_id', true), '')::uuid) and kind <> 'secret');
 create policy maintenance on region_copies to tenant_secrets_maintenance using (true) with check (kind <> 'secret');
+create policy reader on region_copies for select to tenant_secrets_reader using (kind = 'secret');
 create policy exporter on region_copies for select to tenant_secrets_exporter using (true);
 grant select, insert on region_copies to tenant_secrets_application;
 grant select, insert, update on region_copies to tenant_secrets_maintenance;

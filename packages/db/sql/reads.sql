@@ -45,3 +45,22 @@ alter function read_secret(uuid, text) owner to tenant_secrets_reader;
 alter function read_secrets(uuid[], text[]) owner to tenant_secrets_reader;
 grant execute on function read_secret(uuid, text), read_secrets(uuid[], text[])
   to tenant_secrets_application, tenant_secrets_maintenance;
+
+-- Copies of secrets that came from their homes, one for each pair of company and secret key that is asked for. What an earlier home
+-- has left here is none. The beat says up to when, by the home's clock, what is here is complete.
+drop function if exists read_copies(text, uuid[], text[]);
+create function read_copies(own_region text, companies uuid[], wanted text[])
+  returns table ("companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, "body" text, "beatAtMs" float8)
+  language plpgsql stable security definer
+  set search_path = pg_catalog
+as $$
+begin
+  return query
+    select t.company_id, t.name, t.home_region, t.home_epoch, t.body, (extract(epoch from b.beat_at) * 1000)::float8
+    from unnest(companies, wanted) as w(company, secret_key)
+      join public.region_copies t on t.target_region = own_region and t.company_id = w.company and t.kind = 'secret' and t.name = w.secret_key
+      join public.company_homes h on h.company_id = t.company_id and h.home_region = t.home_region and h.home_epoch = t.home_epoch
+      left join public.region_beats b on b.target_region = own_region and b.home_region = t.home_region;
+end $$;
+alter function read_copies(text, uuid[], text[]) owner to tenant_secrets_reader;
+grant execute on function read_copies(text, uuid[], text[]) to tenant_secrets_application, tenant_secrets_maintenance;

@@ -53,6 +53,7 @@ const definers = [
   "forget_copies_of_secrets",
   "hold_mirror",
   "hold_run",
+  "read_copies",
   "read_secret",
   "read_secrets",
   "refuse_company_key",
@@ -231,18 +232,23 @@ const reachable = (role: string) =>
             or has_any_column_privilege(${role}, c.oid, 'select, insert, update, references') end`);
 
 describe("the role that reads heads", () => {
-  test("reaches them, may do nothing but read them, and owns the two functions alone", async () => {
-    expect(await reachable("tenant_secrets_reader")).toEqual(["public.company_secrets"]);
+  test("reaches them and the copies of other regions, may do nothing but read them, and owns the three functions alone", async () => {
+    expect(await reachable("tenant_secrets_reader")).toEqual([
+      "public.company_homes",
+      "public.company_secrets",
+      "public.region_beats",
+      "public.region_copies",
+    ]);
     const privileges = await names(superuser`
-      select privilege_type as name from information_schema.role_table_grants where grantee = 'tenant_secrets_reader'`);
+      select distinct privilege_type as name from information_schema.role_table_grants where grantee = 'tenant_secrets_reader'`);
     expect(privileges).toEqual(["SELECT"]);
     const owned = await names(superuser`
       select proname as name from pg_proc where proowner = 'tenant_secrets_reader'::regrole
       union all select relname from pg_class where relowner = 'tenant_secrets_reader'::regrole`);
-    expect(owned).toEqual(["read_secret", "read_secrets"]);
+    expect(owned).toEqual(["read_copies", "read_secret", "read_secrets"]);
     const policies = await names(superuser`
       select polrelid::regclass || ' ' || polcmd::text as name from pg_policy where polroles @> array['tenant_secrets_reader'::regrole::oid]`);
-    expect(policies).toEqual(["company_secrets r"]);
+    expect(policies).toEqual(["company_homes r", "company_secrets r", "region_copies r"]);
   });
 
   test("is one that no process connects as, and that the migration alone is a member of", async () => {

@@ -129,9 +129,7 @@ export function deriveEndpointKeys({ root }: WebhookKey, endpointId: string, num
   const seed = of("ed25519");
   try {
     const privateKey = ed25519KeyOf(seed);
-    const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
-    // An SPKI of Ed25519 ends with the 32 bytes of the key (RFC 8410, 4).
-    return { secret: of("hmac-sha256"), privateKey, publicKey: spki.subarray(-32) };
+    return { secret: of("hmac-sha256"), privateKey, publicKey: ed25519PublicBytes(privateKey) };
   } finally {
     seed.fill(0);
   }
@@ -148,6 +146,12 @@ export function ed25519KeyOf(seed: Buffer): KeyObject {
   } finally {
     key.fill(0);
   }
+}
+
+/** @param privateKey of Ed25519 @returns the 32 bytes of its public half (RFC 8032) */
+export function ed25519PublicBytes(privateKey: KeyObject): Buffer {
+  // An SPKI of Ed25519 ends with the 32 bytes of the key (RFC 8410, 4).
+  return createPublicKey(privateKey).export({ type: "spki", format: "der" }).subarray(-32);
 }
 
 function deriveKey(secret: Buffer, purpose: readonly string[]): KeyObject {

@@ -7,6 +7,7 @@ export {
   deriveMasterKey,
   deriveValueKey,
   ed25519KeyOf,
+  ed25519PublicBytes,
   type EndpointKeys,
   expandMasterKey,
   fingerprint,

@@ -14,4 +14,5 @@ export {
   type SubscriptionState,
   type TargetState,
 } from "./status.ts";
+export { type CopiedSecretRow, readCopiedSecrets } from "./read-copies.ts";
 export { resyncCopies, subscribeToCopies, unsubscribeFromCopies } from "./subscribe.ts";

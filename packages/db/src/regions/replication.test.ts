@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connectDatabase } from "../connect.ts";
+import { connectDatabase, type Database } from "../connect.ts";
 import { writePasswordFile } from "../embedded/index.ts";
 import { listenForChanges } from "../changes.ts";
 import {
@@ -13,6 +13,8 @@ import {
   startServer,
   writeSecret,
 } from "../testing/two-regions.ts";
+import { createSecretHeads } from "../secret-heads.ts";
+import { readCopiedSecrets } from "./read-copies.ts";
 import { faultsOf, type RouteFault } from "./faults.ts";
 import { publishCopies } from "./publish.ts";
 import { readExportState, readHomeState, readTargetState } from "./status.ts";
@@ -137,6 +139,82 @@ describe("copies of a company", () => {
       await database.close();
     }
   });
+});
+
+describe("reading a copy", () => {
+  let database: Database;
+  beforeAll(() => {
+    const { application: applicationUrl, maintenance: maintenanceUrl } = target.urls;
+    database = connectDatabase({ applicationUrl, maintenanceUrl, maxConnections: 2 });
+  });
+  afterAll(() => database.close());
+  const read = async (company: string, secretKey = "CUSTOM_KEY") => {
+    const rows = await readCopiedSecrets(database, "us-east", [{ companyId: company, secretKey }]);
+    return rows.at(0);
+  };
+
+  test("answers with the head as it is at home, down to the MAC, and up to when it is complete", async () => {
+    const company = await makeCompany(home, "eu", "read");
+    await home.sql`update company_secrets set expires_at = '2027-01-01', pending_version = 1, canary = '{"version":1,"beside":1,"percent":10,"until":"2026-12-01T00:00:00.000Z"}',
+      grace_windows = '[{"version":1,"until":"2026-12-01T00:00:00.000Z"}]' where company_id = ${company}`;
+    await allow(home, company, "us-east");
+    await settled();
+    const atHome = connectDatabase({
+      applicationUrl: home.urls.application,
+      maintenanceUrl: home.urls.maintenance,
+      maxConnections: 1,
+    });
+    const expected = await createSecretHeads(atHome)(company, "CUSTOM_KEY");
+    await atHome.close();
+    const copy = await read(company);
+    expect(expected).toBeDefined();
+    expect(copy?.head).toEqual(expected);
+    expect(copy).toMatchObject({ homeRegion: "eu", homeEpoch: 1 });
+    expect(Math.abs((copy?.beatAtMs ?? 0) - Date.now())).toBeLessThan(60_000);
+  });
+
+  test("finds none of a company that is not copied, of another region's, of a removed secret, or of an earlier home", async () => {
+    const company = await makeCompany(home, "eu", "not-read");
+    expect(await read(company)).toBeUndefined();
+    await allow(home, company, "us-east");
+    await expect.poll(() => read(company), polling).toBeDefined();
+    expect(await read(company, "CUSTOM_OTHER")).toBeUndefined();
+    expect(
+      await readCopiedSecrets(database, "ap", [{ companyId: company, secretKey: "CUSTOM_KEY" }]),
+    ).toEqual([]);
+    await target.sql`update company_homes set home_region = 'ap', home_epoch = 2 where company_id = ${company}`;
+    expect(await read(company)).toBeUndefined();
+    await target.sql`update company_homes set home_region = 'eu', home_epoch = 1 where company_id = ${company}`;
+    expect(await read(company)).toBeDefined();
+    await home.sql`update company_secrets set deleted_at = now() where company_id = ${company}`;
+    await expect.poll(() => read(company), polling).toBeUndefined();
+  });
+
+  test("has no head where the body is of another form", async () => {
+    const company = await makeCompany(home, "eu", "malformed");
+    await allow(home, company, "us-east");
+    await expect.poll(() => read(company), polling).toBeDefined();
+    for (const body of ["", "[]", "{}", `{"format":2}`]) {
+      await target.sql`update region_copies set body = ${body} where company_id = ${company} and kind = 'secret'`;
+      expect(await read(company)).toMatchObject({ companyId: company, head: undefined });
+    }
+    await home.sql`delete from company_regions where company_id = ${company}`;
+  });
+});
+
+test("the earlier home takes no write once copies say that another region is the home", async () => {
+  const company = await makeCompany(home, "eu", "written-elsewhere");
+  const enter = async () => {
+    const [row] = await home.sql<{ state: string }[]>`select enter_company(${company}, 1) as state`;
+    return row?.state;
+  };
+  expect(await enter()).toBe("ok");
+  await home.sql`insert into company_homes (company_id, home_region, home_epoch) values (${company}, 'us-east', 2)`;
+  expect(await enter()).toBe("elsewhere");
+  // It has come back.
+  await home.sql`update companies set home_epoch = 2 where id = ${company}`;
+  await home.sql`update companies set home_epoch = 3 where id = ${company}`;
+  expect(await enter()).toBe("ok");
 });
 
 /** Applies rows at the target as the subscription of a region would, without its fence being told apart from that. */

@@ -17,12 +17,13 @@ import { masterKeyForeignKey } from "./keys.ts";
 
 /**
  * Keys of the audit log, for the MACs of events and for signing batches, and the key for the MACs of rows that decide who may
- * read (`row`). Random, and wrapped. A row key that is `retiring` stays valid while rows get MACs under the next one.
+ * read (`row`). Likewise the keys of this region: what others encrypt company keys to (`transport`), and what signs copies for them
+ * (`copies`). Random, and wrapped. A row key that is `retiring` stays valid while rows get MACs under the next one.
  */
 export const auditKeys = pgTable(
   "audit_keys",
   {
-    purpose: text("purpose", { enum: ["mac", "signing", "row", "webhook"] }).notNull(),
+    purpose: text("purpose", { enum: ["mac", "signing", "row", "webhook", "transport", "copies"] }).notNull(),
     keyVersion: integer("key_version").notNull(),
     status: text("status", { enum: ["active", "retiring", "retired"] }).notNull(),
     publicKey: text("public_key"),
@@ -33,7 +34,10 @@ export const auditKeys = pgTable(
     uniqueIndex("audit_keys_one_active")
       .on(t.purpose)
       .where(sql`${t.status} = 'active'`),
-    check("audit_keys_purpose_check", sql`${t.purpose} in ('mac', 'signing', 'row', 'webhook')`),
+    check(
+      "audit_keys_purpose_check",
+      sql`${t.purpose} in ('mac', 'signing', 'row', 'webhook', 'transport', 'copies')`,
+    ),
     check("audit_keys_status_check", sql`${t.status} in ('active', 'retiring', 'retired')`),
   ],
 );

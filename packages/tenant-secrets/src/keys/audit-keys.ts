@@ -5,17 +5,21 @@ import type { AuditKey, SigningKey } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import {
   ed25519KeyOf,
+  ed25519PublicBytes,
   type KeyPlace,
   type MasterKey,
+  toBase64url,
   unwrapKey,
   type WebhookKey,
   wrapKey,
+  x25519KeyOf,
+  x25519PublicBytes,
 } from "@repo/envelope";
 import { ringWith, wrapping } from "./company/company-keys.ts";
 import { audited, type Audited, type Transaction } from "../access/operation.ts";
 import type { MasterKeys } from "./master/master-keys.ts";
 
-type Purpose = "mac" | "signing" | "row" | "webhook";
+type Purpose = "mac" | "signing" | "row" | "webhook" | "transport" | "copies";
 
 /** Loads the audit log's active key, or one by its version. Each is loaded once. */
 export interface AuditKeys {
@@ -110,7 +114,7 @@ export function createWebhookKeys(
 }
 
 /** @returns a function that loads the active key of a purpose, made on first use, or the one of a version */
-function createKeyLoader<K>(
+export function createKeyLoader<K>(
   database: Database,
   masterKeys: MasterKeys,
   { purpose, build }: Pick<WantedAuditKey<K>, "purpose" | "build">,
@@ -204,7 +208,7 @@ async function insertKey(
     placeOf(purpose, keyVersion, { region: active.region, masterKeyVersion: active.version }),
     secret,
   );
-  const publicKey = purpose === "signing" ? signingKeyOf(keyVersion, secret).publicKey : null;
+  const publicKey = publicKeyOf(purpose, keyVersion, secret);
   secret.fill(0);
   const made = await statements
     .insert(tables.auditKeys)
@@ -215,6 +219,20 @@ async function insertKey(
   await statements
     .insert(tables.auditKeyWraps)
     .values({ purpose, keyVersion, region: active.region, masterKeyVersion: active.version, wrapped });
+}
+
+/** What is stored of a pair in the clear. */
+function publicKeyOf(purpose: Purpose, keyVersion: number, secret: Buffer): string | null {
+  switch (purpose) {
+    case "signing":
+      return signingKeyOf(keyVersion, secret).publicKey;
+    case "transport":
+      return toBase64url(x25519PublicBytes(x25519KeyOf(secret)));
+    case "copies":
+      return toBase64url(ed25519PublicBytes(ed25519KeyOf(secret)));
+    default:
+      return null;
+  }
 }
 
 function macKeyOf(keyVersion: number, secret: Buffer): AuditKey {
