@@ -217,20 +217,10 @@ test("a worker checks an own entry, and the typed client of the API reads it", s
   await expect.poll(() => asked, { timeout: 60_000 }).toContain("Pallet pl_fake0002");
 });
 
+// One for each place that refuses: the loader of modules, the module itself, and the assembly. The others are in
+// product-module.test.ts.
 test.for([
   ["a missing file", "./no-such-catalogue.ts", /SECRETS_CATALOG names a file that does not exist/],
-  ["a missing package", "no-such-package", /names a package that is not among the dependencies/],
-  ["no export", source(""), /exports nothing that is a catalogue/],
-  [
-    "a module without a catalogue",
-    source("export const a = { entries: {} };"),
-    /exports nothing that is a catalogue/,
-  ],
-  [
-    "two catalogues",
-    source("export const a = defineCatalog({}); export const b = defineCatalog({});"),
-    /2 exports that are a catalogue/,
-  ],
   [
     "a malformed secret key",
     source(`export const a = defineCatalog({ "a-b": textSecret(z.string(), { label: "a", rule: "a" }) });`),
@@ -242,28 +232,6 @@ test.for([
       `export const a = defineCatalog({ A: textSecret(z.string(), { label: "a", rule: "a", check: "none" }) });`,
     ),
     /The entry of A names the check \\?"none\\?"/,
-  ],
-  [
-    "checks that are not functions",
-    source(`export const a = defineCatalog({}); export const checks = { acme: "https://acme.example" };`),
-    /SECRETS_CATALOG names a module whose export \\?"checks\\?" is not an object of functions: \\?"acme\\?" is none/,
-  ],
-  [
-    "verifiers that are a list",
-    source(`export const a = defineCatalog({}); export const verifiers = [];`),
-    /SECRETS_CATALOG names a module whose export \\?"verifiers\\?" is not an object of functions/,
-  ],
-  [
-    "drivers without the parts of a driver",
-    source(`export const a = defineCatalog({}); export const drivers = { acme: { name: "acme" } };`),
-    /SECRETS_CATALOG names a module whose export \\?"drivers\\?" is not an object of rotation drivers: \\?"acme\\?" is none/,
-  ],
-  [
-    "a rotation driver that is not there",
-    source(
-      `export const a = defineCatalog({ A: textSecret(z.string(), { label: "a", rule: "a", rotation: { driver: "none" } }) });`,
-    ),
-    /The entry of A names the rotation driver \\?"none\\?"/,
   ],
 ] as const)(
   "the API and the command line refuse a SECRETS_CATALOG with %s",
