@@ -25,7 +25,6 @@ import { loadProduct } from "@repo/tenant-secrets/product-module";
 import { readApiEnvironment, type ApiEnvironment } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics/metrics.ts";
-import { signPeopleIn } from "./people.ts";
 
 /** What a process of this deployment has, from its environment to its connections. */
 export interface Runtime {
@@ -65,7 +64,7 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
     });
     const product = await loadProduct(env.SECRETS_CATALOG, (specifier) => import(specifier));
     const mail = mailOf(env);
-    const signIn = signInOf(env, mail, () => secrets);
+    const signIn = await signInOf(env, mail, () => secrets);
     const options = {
       signIn: signIn && ((headers: Headers) => signIn.session(headers)),
       accounts: signIn?.accounts,
@@ -162,14 +161,16 @@ function mailOf({ SMTP_URL: url, MAIL_FROM: from, PUBLIC_URL: publicUrl }: ApiEn
 }
 
 /**
+ * Loads the sign-in only where there is one: it is a quarter of what a process would load.
+ *
  * @returns undefined where the environment names no database of the sign-in
  * @throws {StartupError} naming what else it takes
  */
-function signInOf(
+async function signInOf(
   { DATABASE_SIGN_IN_URL: databaseUrl }: ApiEnvironment,
   mail: ReturnType<typeof mailOf>,
   secrets: () => TenantSecrets<Catalog>,
-): SignIn | undefined {
+): Promise<SignIn | undefined> {
   if (databaseUrl === undefined) return undefined;
   if (mail === undefined)
     throw new StartupError(
@@ -177,6 +178,7 @@ function signInOf(
     );
   try {
     const { send: sendMail, publicUrl } = mail;
+    const { signPeopleIn } = await import("./people.ts");
     return signPeopleIn({ databaseUrl, publicUrl, sendMail, secrets });
   } catch (error) {
     throw error instanceof TypeError ? new StartupError(error.message) : error;

@@ -2,7 +2,7 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { Hono } from "hono";
 import { TenantSecretsError, type Catalog, type CompanySecrets } from "@repo/tenant-secrets";
-import { Stripe } from "stripe";
+import type { Stripe } from "stripe";
 import { z } from "zod";
 import type { ApiEnv } from "../context.ts";
 import { HttpError, invalidInput } from "../http-error.ts";
@@ -30,14 +30,14 @@ export function paymentRoutes(
       );
     }
     const idempotencyKey = idempotencyKeyOf(c.req.header("idempotency-key"));
-    const stripe = stripeWith(await stripeKeyOf(company.secrets));
+    const stripe = await stripeWith(await stripeKeyOf(company.secrets));
     try {
       const { id, status, amount, currency } = await stripe.paymentIntents.create(payment.data, {
         ...idempotencyKey,
       });
       return c.json({ id, status, amount, currency }, 201);
     } catch (error) {
-      throw stripeHttpError(error);
+      throw await stripeHttpError(error);
     }
   });
 }
@@ -49,21 +49,25 @@ async function stripeKeyOf(secrets: Pick<CompanySecrets<Catalog>, "get">): Promi
   throw new TenantSecretsError("NOT_SUPPORTED", "STRIPE_SECRET_KEY of this catalogue is not a text.");
 }
 
+/** Loaded by the first payment: its library is a tenth of what a process that starts would load. */
+const loadStripe = async () => (await import("stripe")).Stripe;
+
 /** One pool of connections for the keys of all companies. */
-function createStripeWith({ protocol, hostname, port }: URL): (secretKey: string) => Stripe {
+function createStripeWith({ protocol, hostname, port }: URL): (secretKey: string) => Promise<Stripe> {
   const isPlain = protocol === "http:";
   const agent = isPlain ? new HttpAgent({ keepAlive: true }) : new HttpsAgent({ keepAlive: true });
-  const httpClient = objectsOnly(Stripe.createNodeHttpClient(agent));
-  return (secretKey) =>
-    new Stripe(secretKey, {
+  return async (secretKey) => {
+    const Loaded = await loadStripe();
+    return new Loaded(secretKey, {
       protocol: isPlain ? "http" : "https",
       host: hostname,
       ...(port === "" ? {} : { port }),
-      httpClient,
+      httpClient: objectsOnly(Loaded.createNodeHttpClient(agent)),
       maxNetworkRetries: 1,
       timeout: 10_000,
       telemetry: false,
     });
+  };
 }
 
 type StripeHttpClient = ReturnType<typeof Stripe.createNodeHttpClient>;
@@ -94,8 +98,9 @@ function idempotencyKeyOf(header: string | undefined): { readonly idempotencyKey
 }
 
 /** Drops Stripe's own message, which quotes part of the key. */
-function stripeHttpError(error: unknown): unknown {
-  if (!(error instanceof Stripe.errors.StripeError)) return error;
+async function stripeHttpError(error: unknown): Promise<unknown> {
+  const { errors } = await loadStripe();
+  if (!(error instanceof errors.StripeError)) return error;
   const diagnosis = `${error.type} ${error.statusCode ?? "without an answer"}`;
   switch (error.type) {
     case "StripeAuthenticationError":
