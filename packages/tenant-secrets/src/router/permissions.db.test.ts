@@ -578,6 +578,9 @@ const typesOf: ReadonlyMap<string, string> = new Map(
 const call = (sender: Sender, path: string, input: unknown) =>
   sender.call(path, typesOf.get(path) ?? "", input);
 
+/** For what does not depend on the role: of each kind of caller one, and of people both ends. */
+const kinds: ReadonlySet<string> = new Set(["owner", "auditor", "service", "operator", "job"]);
+
 const reasonOf = (answer: string) => /^[45].*?"reason":"([A-Z_]+)"/s.exec(answer)?.[1] ?? "answered";
 const refusals = new Set(["FORBIDDEN", "NOT_FOUND", "UNAUTHENTICATED"]);
 const includes = (names: string | undefined, name: string) => names?.split(" ").includes(name) === true;
@@ -656,7 +659,7 @@ describe("calls with references to another company, to nothing, or to a deleted 
         if (!entersAll && mixed !== random) note("mixed", mixed);
         if (reasonOf(mixed) === "answered") note("mixed", mixed);
       }
-      for (const value of junk) {
+      for (const value of kinds.has(sender.name) ? junk : []) {
         const answer = await ask(sender, path, { ...own, [field]: value });
         if (reasonOf(answer) === "answered") note(value, answer);
       }
@@ -698,7 +701,9 @@ test("a string that PostgreSQL cannot store is answered with a rule in every fie
       for (const tail of ["\0", "\ud800"]) {
         const input = { ...own, [field]: bent(value, tail) };
         const answers = await Promise.all(
-          senders.map(async (sender) => ({ sender, answer: await call(sender, path, input) })),
+          senders
+            .filter(({ name }) => kinds.has(name))
+            .map(async (sender) => ({ sender, answer: await call(sender, path, input) })),
         );
         await row.after?.();
         calls += answers.length;
