@@ -97,7 +97,8 @@ export function createStages(
             // A version that was destroyed since it was decrypted is not written again.
             await findEarlierVersion(statements, head, asked);
             const made = { write, key, maker: actorColumns(caller) };
-            const [version = 0] = await addCurrentVersions(statements, [{ head, made }]);
+            const [version] = await addCurrentVersions(statements, [{ head, made }]);
+            if (version === undefined) throw new Error("a target has a version");
             return { version };
           });
           return versionOf(changed);
