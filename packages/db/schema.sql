@@ -1133,6 +1133,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function notify_of_version() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_subject() returns trigger; owned by tenant_secrets_migration, for none other
 -- function read_copies(text,uuid[],text[]) returns TABLE("companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, body text, "beatAtMs" double precision) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
+-- function read_copy(text,uuid,text) returns record security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function read_secret(uuid,text) returns record security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function read_secrets(uuid[],text[]) returns TABLE("companyId" uuid, "secretKey" text, encrypted text, "companyKeyVersion" integer, "currentVersion" integer, origin text, removed boolean, "expiresAtMs" double precision, "pendingVersion" integer, "lastVersion" integer, "graceWindows" jsonb, canary jsonb, "recoverUntilMs" double precision, purged boolean, "macKeyVersion" integer, mac bytea) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function refuse_audit_change() returns trigger; owned by tenant_secrets_migration, for none other

@@ -48,19 +48,37 @@ grant execute on function read_secret(uuid, text), read_secrets(uuid[], text[])
 
 -- Copies of secrets that came from their homes, one for each pair of company and secret key that is asked for. What an earlier home
 -- has left here is none. The beat says up to when, by the home's clock, what is here is complete.
-drop function if exists read_copies(text, uuid[], text[]);
+drop function if exists read_copies(text, uuid[], text[]), read_copy(text, uuid, text);
+create function read_copy(
+  own_region text, company uuid, wanted text,
+  out "companyId" uuid, out "secretKey" text, out "homeRegion" text, out "homeEpoch" integer, out "body" text, out "beatAtMs" float8)
+  language plpgsql stable security definer
+  set search_path = pg_catalog
+as $$
+begin
+  select t.company_id, t.name, t.home_region, t.home_epoch, t.body into "companyId", "secretKey", "homeRegion", "homeEpoch", "body"
+    from public.region_copies t
+    where t.target_region = own_region and t.company_id = company and t.kind = 'secret' and t.name = wanted
+      and (t.home_region, t.home_epoch) = (select h.home_region, h.home_epoch from public.company_homes h where h.company_id = company);
+  if found then
+    select extract(epoch from b.beat_at) * 1000 into "beatAtMs"
+      from public.region_beats b where b.target_region = own_region and b.home_region = "homeRegion";
+  end if;
+end $$;
+
 create function read_copies(own_region text, companies uuid[], wanted text[])
-  returns table ("companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, "body" text, "beatAtMs" float8)
+  returns table (
+    "companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, "body" text, "beatAtMs" float8)
   language plpgsql stable security definer
   set search_path = pg_catalog
 as $$
 begin
   return query
-    select t.company_id, t.name, t.home_region, t.home_epoch, t.body, (extract(epoch from b.beat_at) * 1000)::float8
-    from unnest(companies, wanted) as w(company, secret_key)
-      join public.region_copies t on t.target_region = own_region and t.company_id = w.company and t.kind = 'secret' and t.name = w.secret_key
-      join public.company_homes h on h.company_id = t.company_id and h.home_region = t.home_region and h.home_epoch = t.home_epoch
-      left join public.region_beats b on b.target_region = own_region and b.home_region = t.home_region;
+    select c.* from unnest(companies, wanted) as w(company, secret_key)
+      cross join lateral public.read_copy(own_region, w.company, w.secret_key) c
+    where c."companyId" is not null;
 end $$;
+alter function read_copy(text, uuid, text) owner to tenant_secrets_reader;
 alter function read_copies(text, uuid[], text[]) owner to tenant_secrets_reader;
-grant execute on function read_copies(text, uuid[], text[]) to tenant_secrets_application, tenant_secrets_maintenance;
+grant execute on function read_copy(text, uuid, text), read_copies(text, uuid[], text[])
+  to tenant_secrets_application, tenant_secrets_maintenance;

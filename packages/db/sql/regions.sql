@@ -38,7 +38,7 @@ begin
 end $$;
 alter function copy_secrets(uuid, text[], text) owner to tenant_secrets_copies;
 
--- The share of the company's lock (company-lock.ts) makes whoever adds or takes a region wait for this transaction, or this one for
+-- The share of the company's lock (company-lock.ts) makes one that adds or takes a region wait for this transaction, or this one for
 -- it: what follows has a snapshot of its own. Writers of secrets have the lock already.
 create or replace function copy_changed_secrets() returns trigger
   language plpgsql volatile security definer

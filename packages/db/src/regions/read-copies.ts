@@ -1,3 +1,4 @@
+import type postgres from "postgres";
 import { z } from "zod";
 import { arrayText } from "../array-text.ts";
 import type { Database } from "../connect.ts";
@@ -38,6 +39,8 @@ const Body = z.strictObject({
     .transform((text) => Buffer.from(text, "hex")),
 });
 
+type Wanted = Pick<SecretHeadRow, "companyId" | "secretKey">;
+
 interface StoredCopy extends Omit<CopiedSecretRow, "head"> {
   readonly body: string;
 }
@@ -53,15 +56,32 @@ interface StoredCopy extends Omit<CopiedSecretRow, "head"> {
 export async function readCopiedSecrets(
   database: Database,
   ownRegion: string,
-  wanted: readonly { readonly companyId: string; readonly secretKey: string }[],
+  wanted: readonly Wanted[],
 ): Promise<readonly CopiedSecretRow[]> {
+  const rows = await database.outsideCompanies((sql) => {
+    const [first, ...others] = wanted;
+    return first !== undefined && others.length === 0
+      ? selectOne(sql, ownRegion, first)
+      : selectSeveral(sql, ownRegion, wanted);
+  });
+  return rows.map(({ body, ...row }) => ({ ...row, head: headOf(row, body) }));
+}
+
+async function selectOne(sql: postgres.Sql, ownRegion: string, { companyId, secretKey }: Wanted) {
+  const rows = await sql<(StoredCopy | { readonly companyId: null })[]>`
+    select * from read_copy(${ownRegion}, ${companyId}, ${secretKey})`;
+  return rows.filter((row) => row.companyId !== null);
+}
+
+function selectSeveral(
+  sql: postgres.Sql,
+  ownRegion: string,
+  wanted: readonly Wanted[],
+): Promise<readonly StoredCopy[]> {
   const companies = arrayText(wanted.map(({ companyId }) => companyId));
   const secretKeys = arrayText(wanted.map(({ secretKey }) => secretKey));
-  const rows = await database.outsideCompanies(
-    (sql) => sql<StoredCopy[]>`
-      select * from read_copies(${ownRegion}, ${companies}::text::uuid[], ${secretKeys}::text::text[])`,
-  );
-  return rows.map(({ body, ...row }) => ({ ...row, head: headOf(row, body) }));
+  return sql<StoredCopy[]>`
+    select * from read_copies(${ownRegion}, ${companies}::text::uuid[], ${secretKeys}::text::text[])`;
 }
 
 function headOf(
