@@ -392,6 +392,22 @@ describe("what goes wrong between two regions is named, and mended", () => {
   });
 });
 
+test("a stopped export is named, and what was written meanwhile arrives when it is back", async () => {
+  await exporting.server.stop();
+  await writeSecret(home, early, "sealed-meanwhile");
+  await expect
+    .poll(async () => {
+      const { slot } = await readHomeState(home.sql, route);
+      const { subscription } = await readTargetState(target.sql, route);
+      return [slot.state, subscription.state];
+    }, polling)
+    .toEqual(["inactive", "down"]);
+  expect(await secretOf(early)).not.toContain("sealed-meanwhile");
+  await exporting.restart();
+  await expect.poll(() => secretOf(early), polling).toContain("sealed-meanwhile");
+  await isHealthy();
+});
+
 test("an export is not set up on a server that has anything else", async () => {
   const server = { ...replication.exportServer, superuserUrl: home.own.superuserUrl };
   await expect(setUpExport(server, route)).rejects.toThrow("needs one of its own");

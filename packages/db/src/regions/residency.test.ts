@@ -65,7 +65,7 @@ const codeOf = (call: Promise<unknown>) =>
   );
 
 /** All files of a server: what a physical copy of it has. */
-function filesOf(server: PlainServer): Buffer {
+function filesOf(server: Pick<PlainServer, "dataDir">): Buffer {
   const cluster = path.join(server.dataDir, "cluster");
   const files = readdirSync(cluster, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
@@ -134,7 +134,7 @@ test("a physical copy of the export's server, which no rule keeps it from, has n
 
 test("data, WAL and log of the other region have nothing of a company that is not allowed", async () => {
   await target.sql`checkpoint`;
-  const files = filesOf({ ...target, stop: async () => {} });
+  const files = filesOf(target);
   expect(files.includes("canary-of-the-allowed")).toBe(true);
   expect(files.includes("canary-of-the-pinned")).toBe(false);
 });

@@ -36,18 +36,26 @@ const settings = {
 export interface PlainServer {
   readonly server: EmbeddedPostgres;
   readonly dataDir: string;
+  /** Starts it again, at the same port, after it was stopped. */
+  restart(): Promise<void>;
+  /** Stops it, and removes its data. */
   stop(): Promise<void>;
 }
 
 /** A server with nothing on it, in a directory that goes with it. */
-export async function startServer(more: Readonly<Record<string, string>> = {}): Promise<PlainServer> {
+export async function startServer(): Promise<PlainServer> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "tenant-secrets-region-"));
-  const server = await startEmbeddedPostgres({ dataDir, settings: { ...settings, ...more } });
+  const options = { dataDir, settings };
+  const server = await startEmbeddedPostgres(options);
+  let running = server;
   return {
     server,
     dataDir,
+    restart: async () => {
+      running = await startEmbeddedPostgres({ ...options, port: server.port });
+    },
     stop: async () => {
-      await server.stop();
+      await running.stop();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
