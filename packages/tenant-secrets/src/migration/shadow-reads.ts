@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { and, eq, isNull, or, sql } from "drizzle-orm";
 import { LRUCache } from "lru-cache";
@@ -92,10 +91,7 @@ export function createShadowReads(parts: Parts): ShadowReads {
       recent.delete(name);
       return false;
     }
-    const { points } = await counters.add(
-      `shadow ${createHash("sha256").update(name).digest("hex")}`,
-      hourMs,
-    );
+    const { points } = await counters.add(`shadow ${name}`, hourMs);
     return points === 1;
   };
 
