@@ -367,7 +367,8 @@ const table: Readonly<Record<string, Row>> = {
   "webhooks.test": {
     may: managers,
     input: ({ company, endpointId }) => ({ company, endpoint: endpointId }),
-    before: () => superuser`delete from rate_limits where key like 'webhook-test %'`,
+    before: () => superuser`
+      delete from rate_limits where key in (select encode(sha256(convert_to('webhook-test ' || id, 'UTF8')), 'hex') from companies)`,
   },
   "webhooks.deliveries": {
     may: managers,
