@@ -139,7 +139,7 @@ export async function createFixture(checks?: CredentialChecks, outbound?: Outbou
 }
 
 /** The API on a socket: what the in-process way answers, sent over HTTP. */
-function serve(handle: (url: string, init: RequestInit) => Promise<Response>): RequestListener {
+export function serve(handle: (url: string, init: RequestInit) => Promise<Response>): RequestListener {
   return (request, response) => {
     void (async () => {
       const body = await text(request);
