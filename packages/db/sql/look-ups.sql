@@ -3,12 +3,12 @@
 drop function if exists find_company(text), find_api_key(text), find_operator(text), find_user(uuid);
 create function find_company(wanted text)
   returns table (id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text,
-    second_factor_required boolean, revision integer, mac_key_version smallint, mac bytea)
+    second_factor_required boolean, home_region text, home_epoch integer, revision integer, mac_key_version smallint, mac bytea)
   language sql stable security definer
   set search_path = pg_catalog
 as $$
   select c.id, c.subdomain, c.infisical_folder, c.secret_store, c.store_epoch, c.status,
-    c.second_factor_required, c.revision, c.mac_key_version, c.mac
+    c.second_factor_required, c.home_region, c.home_epoch, c.revision, c.mac_key_version, c.mac
   from public.companies c where c.subdomain = wanted and c.deleted_at is null
 $$;
 

@@ -19,6 +19,10 @@ export interface CompanyRow extends Authenticated {
   readonly storeEpoch: number;
   readonly status: "active" | "suspended" | "deleted";
   readonly secondFactorRequired: boolean;
+  /** Where its secrets are written. */
+  readonly homeRegion: string;
+  /** How often the home has been moved, from 1. */
+  readonly homeEpoch: number;
 }
 
 export interface ApiKeyRow extends Authenticated {
@@ -90,7 +94,8 @@ export function findCompanyRow(database: Database, subdomain: string): Promise<C
   return database.outsideCompanies(async (sql) => {
     const [row] = await sql<CompanyRow[]>`
       select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
-        store_epoch as "storeEpoch", status, second_factor_required as "secondFactorRequired", revision, mac_key_version as "macKeyVersion", mac from find_company(${subdomain})`;
+        store_epoch as "storeEpoch", status, second_factor_required as "secondFactorRequired",
+        home_region as "homeRegion", home_epoch as "homeEpoch", revision, mac_key_version as "macKeyVersion", mac from find_company(${subdomain})`;
     return row;
   });
 }
@@ -99,8 +104,8 @@ export function findCompanyRow(database: Database, subdomain: string): Promise<C
 export function findCompanyRowById(database: Database, id: string): Promise<CompanyRow | undefined> {
   return database.inCompany(id, async (statements) => {
     const { id: companyId, subdomain, infisicalFolder, secretStore, storeEpoch, status } = companies;
-    const { secondFactorRequired, revision, macKeyVersion, mac } = companies;
-    const place = { subdomain, infisicalFolder, secretStore, storeEpoch };
+    const { secondFactorRequired, homeRegion, homeEpoch, revision, macKeyVersion, mac } = companies;
+    const place = { subdomain, infisicalFolder, secretStore, storeEpoch, homeRegion, homeEpoch };
     const state = { id: companyId, ...place, status, secondFactorRequired };
     const [row] = await statements
       .select({ ...state, revision, macKeyVersion, mac })

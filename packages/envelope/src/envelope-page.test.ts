@@ -346,6 +346,8 @@ const rowStates: readonly RowState[] = [
     storeEpoch: 3,
     status: "active",
     secondFactorRequired: true,
+    homeRegion: "default",
+    homeEpoch: 1,
   },
   {
     kind: "api-key",
@@ -422,6 +424,18 @@ const rowStates: readonly RowState[] = [
     removed: false,
   },
   { kind: "company-region", companyId: company, region: "us" },
+  {
+    kind: "company",
+    id: company,
+    subdomain: "acmecorp",
+    infisicalFolder: "acmecorp",
+    secretStore: "database",
+    storeEpoch: 4,
+    status: "active",
+    secondFactorRequired: true,
+    homeRegion: "us",
+    homeEpoch: 2,
+  },
 ];
 
 test.for(vectors.rowKey.rows.map((vector, i) => [vector.kind, vector, rowStates[i]] as const))(

@@ -17,6 +17,9 @@ interface CompanyState {
   readonly storeEpoch: number;
   readonly status: string;
   readonly secondFactorRequired: boolean;
+  readonly homeRegion: string;
+  /** Raised by each move of the home. */
+  readonly homeEpoch: number;
 }
 
 interface ApiKeyState {
@@ -152,6 +155,11 @@ export function rowName(row: RowState): string {
   }
 }
 
+/** None where the company is at home where it always was, in a deployment without regions. */
+function homeFields({ homeRegion, homeEpoch }: CompanyState): readonly string[] {
+  return homeRegion === "default" && homeEpoch === 1 ? [] : ["home", homeRegion, String(homeEpoch)];
+}
+
 function fieldsOf(row: RowState): readonly string[] {
   switch (row.kind) {
     case "company":
@@ -163,6 +171,7 @@ function fieldsOf(row: RowState): readonly string[] {
         String(row.storeEpoch),
         row.status,
         yesOrNo(row.secondFactorRequired),
+        ...homeFields(row),
       ];
     case "api-key":
       return [

@@ -79,7 +79,10 @@ export function assembleTenantSecrets<C extends Catalog>(
   const cacheOptions = { ...defaultCache, ...options.cache };
   const limits = createRateLimits(database, audit, options.limits);
   const rows = createCompanyRows(database, authentic, cacheOptions);
-  const companies = limitedCompanies(createCompanies(operations, rows), { limits, catalog });
+  const companies = limitedCompanies(createCompanies(operations, rows, base.masterKeys.region), {
+    limits,
+    catalog,
+  });
   const stamps = createStamps(companies);
   const { staleIfErrorMs } = cacheOptions;
   const authentication = createAuthentication({ ...base, limits, signIn, staleIfErrorMs });

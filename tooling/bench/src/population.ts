@@ -157,7 +157,8 @@ function companyMac(
   { subdomain, secretStore }: Pick<NewCompany, "subdomain"> & Required<Pick<Population, "secretStore">>,
 ): Buffer {
   const place = { subdomain, infisicalFolder: subdomain, secretStore, storeEpoch: 1 };
-  const state = { id, ...place, status: "active", secondFactorRequired: false };
+  const home = { homeRegion: "default", homeEpoch: 1 };
+  const state = { id, ...place, status: "active", secondFactorRequired: false, ...home };
   return rowMac(key, { kind: "company", ...state }, 1);
 }
 

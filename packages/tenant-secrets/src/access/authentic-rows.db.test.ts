@@ -355,6 +355,8 @@ describe("authentic companies", () => {
     "store_epoch = 2",
     "status = 'suspended'",
     "second_factor_required = true",
+    "home_epoch = 2",
+    "home_region = 'us', home_epoch = 2",
   ])("a company tampered with by %s is not found, and no operation makes its row genuine", async (change) => {
     const mine = await companyWith("fake-mine");
     const statement = `update companies set ${change} where subdomain = '${mine}'`;

@@ -90,7 +90,8 @@ export interface Companies {
 
 const toManage = { verb: "companies", to: "manage companies" } as const;
 
-export function createCompanies(operations: Operations, rows: CompanyRows): Companies {
+/** @param homeRegion where companies are at home that are created here */
+export function createCompanies(operations: Operations, rows: CompanyRows, homeRegion: string): Companies {
   /** A change that a request applies once. */
   const change = (
     { caller, action, ...request }: ManagementRequest,
@@ -162,6 +163,8 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
           storeEpoch: 1,
           status: "active",
           secondFactorRequired: false,
+          homeRegion,
+          homeEpoch: 1,
         } as const;
         const [row] = await statements
           .insert(tables.companies)

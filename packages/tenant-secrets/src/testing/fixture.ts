@@ -146,7 +146,8 @@ export async function createFixture(
     const { active } = await rowKeys.load();
     const rows = await sql<CompanyRow[]>`
       select id, subdomain, infisical_folder as "infisicalFolder", secret_store as "secretStore",
-        store_epoch as "storeEpoch", status, second_factor_required as "secondFactorRequired", revision, mac_key_version as "macKeyVersion", mac from companies`;
+        store_epoch as "storeEpoch", status, second_factor_required as "secondFactorRequired",
+        home_region as "homeRegion", home_epoch as "homeEpoch", revision, mac_key_version as "macKeyVersion", mac from companies`;
     for (const row of rows) {
       const mac = rowMac(active, { kind: "company", ...row }, row.revision);
       if (mac.equals(row.mac)) continue;
