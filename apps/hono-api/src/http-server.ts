@@ -53,7 +53,7 @@ export async function listen(
     requestTimeout: Math.max(requestMs, headersMs),
     keepAliveTimeout: options.keepAliveMs ?? defaultKeepAliveMs,
   };
-  const headers = new Map(await headersOfData());
+  const headers = await headersOfData();
   // Node enforces the timeouts at this interval.
   const server = createServer({ ...timeouts, connectionsCheckingInterval: headersMs / 4 });
   server.on("clientError", respondMalformed);

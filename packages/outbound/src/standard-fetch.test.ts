@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createOutbound, OutboundError, standardFetch } from "./index.ts";
 import { answering, listen, type Listener, ok } from "./testing/listener.ts";
 
@@ -6,7 +6,10 @@ let listener: Listener;
 beforeEach(async () => {
   listener = await listen(ok);
 });
-afterEach(() => listener.stop());
+afterEach(async () => {
+  vi.unstubAllGlobals();
+  await listener.stop();
+});
 
 const fetchThrough = (at: Listener) => standardFetch(createOutbound({ allow: [`127.0.0.1:${at.port}`] }));
 const url = () => `http://127.0.0.1:${listener.port}/token`;
@@ -27,7 +30,8 @@ test.for([
   ["a text", "fake", "text/plain;charset=UTF-8"],
   ["bytes", new TextEncoder().encode("fake"), undefined],
   ["a stream", () => new Blob(["fake"]).stream(), undefined],
-] as const)("%s is a body", async ([, body, type]) => {
+] as const)("%s is a body, also where a server has replaced the global Response", async ([, body, type]) => {
+  vi.stubGlobal("Response", OtherResponse);
   await fetchThrough(listener)(new URL(url()), {
     method: "PUT",
     body: typeof body === "function" ? body() : body,
@@ -36,6 +40,14 @@ test.for([
   expect(sent).toBe("fake");
   expect(/content-type: (.*)/.exec(head)?.[1]).toBe(type);
 });
+
+/** Takes every body for a text, as that of @hono/node-server does. */
+class OtherResponse extends Response {
+  constructor(...given: ConstructorParameters<typeof Response>) {
+    super(...given);
+    if (!this.headers.has("content-type")) this.headers.set("content-type", "text/plain; charset=UTF-8");
+  }
+}
 
 test("a type that the caller names stays", async () => {
   const headers = new Headers({ "Content-Type": "application/json" });

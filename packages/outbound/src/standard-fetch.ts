@@ -18,8 +18,10 @@ export function standardFetch(
   return async (url, { method: named = "GET", headers, body, signal } = {}) => {
     const method = methods.find((each) => each === named.toUpperCase());
     if (method === undefined) throw new TypeError("The method of the request is not one that is sent.");
-    // Knows every kind of body, and the type of its content.
-    const content = new Response(body ?? null);
+    // Knows every kind of body, and the type of its content. A Response does too, but Hono's server replaces the global one by
+    // its own, which takes all bodies for texts.
+    const carrying = { method: "POST", body: body ?? null, duplex: "half" as const };
+    const content = new Request("http://localhost", carrying);
     const sent = new Headers(headers);
     const type = content.headers.get("content-type");
     if (type !== null && !sent.has("content-type")) sent.set("content-type", type);

@@ -42,7 +42,7 @@ const deniedFeatures = [
  * The headers that every response begins with: it is data for programs, and a browser that opens it executes, frames and passes
  * on nothing. A page sets its own in their place. The server sets them below Hono, where a header costs a twentieth.
  */
-export async function headersOfData(): Promise<ReadonlyMap<string, string>> {
+export async function headersOfData(): Promise<Map<string, string>> {
   const contentSecurityPolicy = {
     defaultSrc: ["'none'"],
     frameAncestors: ["'none'"],
