@@ -13,8 +13,8 @@ import type { ApiEnv } from "../context.ts";
 import { isProbe, routeOf } from "./request-logging.ts";
 
 /**
- * With an OpenTelemetry SDK in the process: a span for each request except probes, the parent of all spans of its work. It has the route, never the path, and neither
- * headers nor bodies.
+ * With an OpenTelemetry SDK in the process: a span for each request except probes, the parent of all spans of its work. It has
+ * the route, never the path, and neither headers nor bodies.
  */
 export const traceRequests: MiddlewareHandler<ApiEnv> = async (c, next) => {
   const tracer = findTracer("@repo/hono-api");

@@ -101,7 +101,7 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "batches"
       const made = writes.map((write) => ({ ...making, write }));
       const secretKeys = writes.map(({ secretKey }) => secretKey);
       return inCompany(parts, { company, keys }, async (statements) => {
-        const first = await placing.addFirst(statements, company.id, made);
+        const first = await placing.addFirst(statements, company.id, made.filter(mayBeFirst));
         const others = secretKeys.filter((secretKey) => !first.has(secretKey));
         const locked = others.length === 0 ? [] : await lockHeads(statements, company.id, others);
         const heads = new Map(locked.map((head) => [head.secretKey, head]));
@@ -154,6 +154,11 @@ export function createWrites(parts: GrowingParts): StorePart<"write" | "batches"
       },
     },
   };
+}
+
+/** Where a version is expected, no value is encrypted and sent as a first one in vain. */
+function mayBeFirst({ write }: NewVersion): boolean {
+  return (write.options.expectedVersion ?? 0) === 0;
 }
 
 interface Adding {
