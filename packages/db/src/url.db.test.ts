@@ -1,18 +1,16 @@
-import { chmodSync, chownSync, cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded/index.ts";
-import { findUnprivilegedUser } from "./embedded/unprivileged.ts";
 import { inspectConnection } from "./inspect.ts";
 import { createPool } from "./jobs/pool.ts";
 import { openDriver } from "./driver.ts";
 import { connectOnce, execute } from "./provision.ts";
+import { copyCertificates } from "./testing/tls-server.ts";
 
 // Every row of the table of URLs in docs/configuration.md, on a real server, through both drivers.
 
-const certificates = fileURLToPath(new URL("testing/tls/", import.meta.url));
 const page = fileURLToPath(new URL("../../../docs/configuration.md", import.meta.url));
 const password = "fake%/#?@:pässword";
 const user = "reader";
@@ -22,14 +20,7 @@ let server: EmbeddedPostgres;
 let clear: EmbeddedPostgres;
 
 beforeAll(async () => {
-  directory = mkdtempSync(path.join(tmpdir(), "urls-"));
-  cpSync(certificates, directory, { recursive: true });
-  // A checkout does not keep it from others, and the server insists.
-  chmodSync(path.join(directory, "fake-server-key.pem"), 0o600);
-  const owner = findUnprivilegedUser();
-  if (owner !== undefined)
-    for (const name of [".", "fake-server-key.pem"])
-      chownSync(path.join(directory, name), owner.uid, owner.gid);
+  directory = copyCertificates();
   const settings = {
     fsync: "off",
     ssl: "on",

@@ -36,12 +36,20 @@ beforeAll(async () => {
   allowed = await makeCompany(home, "eu", "canary-of-the-allowed");
   await allow(home, allowed, "us");
   await writeSecret(home, pinned, "sealed-canary-of-the-pinned-again");
+  await leaveHistory(pinned, "canary-of-the-pinned");
+  await leaveHistory(allowed, "canary-of-history");
 }, 180_000);
 
 afterAll(async () => {
   await replication.exportSql.end({ timeout: 1 });
   await Promise.all([home.stop(), target.stop(), exporting.stop()]);
 }, 60_000);
+
+/** What a company has at home beside its current values: earlier ones, with the last four characters of each. */
+async function leaveHistory(company: string, canary: string): Promise<void> {
+  await home.sql`insert into company_secret_versions (company_id, secret_key, version, value_encrypted, company_key_version, last_four, note, actor_kind, actor_id)
+    values (${company}, 'CUSTOM_KEY', 1, ${`earlier-${canary}`}, 1, ${`hint-${canary}`}, ${`note-${canary}`}, 'operator', 'test')`;
+}
 
 /** As the role of the other region, which knows its URL and nothing else. */
 async function asForeigner<T>(
@@ -97,6 +105,26 @@ test("the role of another region decodes its own companies by a slot of its own,
   expect(changes.includes(pinned)).toBe(false);
 });
 
+test("by a slot that no publication filters it decodes all that the export's server writes, and finds no other company", async () => {
+  const changes = await asForeigner(undefined, async (sql) => {
+    await sql`select pg_create_logical_replication_slot('spy', 'test_decoding')`;
+    await writeSecret(home, pinned, "sealed-canary-of-the-pinned-to-all");
+    await writeSecret(home, allowed, "sealed-canary-of-the-allowed-to-all");
+    const decode = async () => {
+      const rows = await sql<
+        { data: string }[]
+      >`select data from pg_logical_slot_peek_changes('spy', null, null)`;
+      return rows.map(({ data }) => data).join("\n");
+    };
+    await expect.poll(decode, { timeout: 30_000 }).toContain("canary-of-the-allowed-to-all");
+    const all = await decode();
+    await sql`select pg_drop_replication_slot('spy')`;
+    return all;
+  });
+  for (const text of ["canary-of-the-pinned", pinned, "canary-of-history"])
+    expect(changes).not.toContain(text);
+});
+
 test("it reads its own tables, and neither other databases nor the password of the role that reads the home", async () => {
   const rows = await asForeigner(undefined, (sql) => sql`select * from region_copies`);
   expect(JSON.stringify(rows)).toContain("canary-of-the-allowed");
@@ -125,8 +153,8 @@ test("a physical copy of the export's server, which no rule keeps it from, has n
   await replication.exportSql`checkpoint`;
   const files = filesOf(exporting);
   expect(files.includes("canary-of-the-allowed")).toBe(true);
-  expect(files.includes("canary-of-the-pinned")).toBe(false);
-  expect(files.includes(pinned)).toBe(false);
+  for (const text of ["canary-of-the-pinned", pinned, "canary-of-history"])
+    expect(files.includes(text)).toBe(false);
   const { password } = new URL(replication.exportServer.exporterUrl);
   expect(password.length).toBeGreaterThan(20);
   expect(files.includes(password)).toBe(false);
@@ -136,7 +164,13 @@ test("data, WAL and log of the other region have nothing of a company that is no
   await target.sql`checkpoint`;
   const files = filesOf(target);
   expect(files.includes("canary-of-the-allowed")).toBe(true);
-  expect(files.includes("canary-of-the-pinned")).toBe(false);
+  for (const text of ["canary-of-the-pinned", pinned, "canary-of-history"])
+    expect(files.includes(text)).toBe(false);
+  // They are found where they are.
+  await home.sql`checkpoint`;
+  const atHome = filesOf(home);
+  for (const text of ["hint-canary-of-the-pinned", "sub-canary-of-the-pinned", "canary-of-history"])
+    expect(atHome.includes(text)).toBe(true);
 });
 
 test("a physical copy is open to every role that may stream changes, also where pg_hba.conf rejects replication", async () => {

@@ -42,10 +42,10 @@ export interface PlainServer {
   stop(): Promise<void>;
 }
 
-/** A server with nothing on it, in a directory that goes with it. */
-export async function startServer(): Promise<PlainServer> {
+/** A server with nothing on it, in a directory that goes with it. @param more settings, as in postgresql.conf */
+export async function startServer(more: Readonly<Record<string, string>> = {}): Promise<PlainServer> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "tenant-secrets-region-"));
-  const options = { dataDir, settings };
+  const options = { dataDir, settings: { ...settings, ...more } };
   const server = await startEmbeddedPostgres(options);
   let running = server;
   return {
