@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { Entered } from "../runs/definition.ts";
 import { DriverError } from "./drivers/driver-error.ts";
 import { openSecret, type RunParts } from "./make-value.ts";
-import { again, enter, giveUp, isConflict, nowIn } from "./next.ts";
+import { again, enter, giveUp, isOvertaken, nowIn } from "./next.ts";
 import { type RotationStep, secondMs } from "./rotation-state.ts";
 import type { SecretInRun } from "./secret-in-run.ts";
 import { testUntil } from "./test-value.ts";
@@ -31,7 +31,7 @@ export async function canary(parts: RunParts, step: RotationStep): Promise<Enter
     try {
       await secret.beginCanary({ currentVersion, pendingVersion }, asked, { cursor: { begun: true } });
     } catch (error) {
-      if (isConflict(error)) return giveUp(step, "OVERTAKEN");
+      if (isOvertaken(error)) return giveUp(step, "OVERTAKEN");
       throw error;
     }
     return again(step, asked.seconds * secondMs);

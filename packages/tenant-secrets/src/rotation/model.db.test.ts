@@ -161,8 +161,12 @@ async function begin() {
         return maybe(
           secrets.rotation.rotate(owner, { ...name, urgent: command.urgent, purpose: "incident" }),
         );
-      case "fault":
+      case "fault": {
+        // A credential in another account is ended with its own value: where the answer with it is lost, it cannot be found.
+        const open = [...sendgrid.faults.open(), command.fault];
+        if (open.some(({ fault }) => fault === "otherAccount")) sendgrid.faults.clear();
         return sendgrid.faults.add(command.fault);
+      }
       case "set":
         return maybe(own.set(key, personsKey()));
       case "stage":

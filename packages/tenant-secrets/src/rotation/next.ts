@@ -38,9 +38,9 @@ export function giveUp(step: RotationStep, reason: RotationReason): Promise<Ente
   return enter(step, "give-up", { reason, outcome: "failed" });
 }
 
-/** Another version is current or pending by now than the run expects. */
-export function isConflict(error: unknown): boolean {
-  return error instanceof TenantSecretsError && error.code === "CONFLICT";
+/** Another version is current or pending by now than the run expects, or the secret was removed. */
+export function isOvertaken(error: unknown): boolean {
+  return error instanceof TenantSecretsError && (error.code === "CONFLICT" || error.code === "NOT_FOUND");
 }
 
 /** Milliseconds since 1970 by the database's clock. */

@@ -1,11 +1,10 @@
 import { z } from "zod";
-import { TenantSecretsError } from "@repo/catalog";
 import type { Entered } from "../runs/definition.ts";
 import { driverOf } from "./driver-call.ts";
 import { DriverError } from "./drivers/driver-error.ts";
 import { finish } from "./ending.ts";
 import { openSecret, type RunParts } from "./make-value.ts";
-import { again, enter, giveUp, isConflict, nowIn } from "./next.ts";
+import { again, enter, giveUp, isOvertaken, nowIn } from "./next.ts";
 import { minuteMs, type RotationStep, secondMs } from "./rotation-state.ts";
 import type { SecretInRun } from "./secret-in-run.ts";
 
@@ -21,7 +20,7 @@ export async function promote(parts: RunParts, step: RotationStep): Promise<Ente
     try {
       await secret.promote({ currentVersion, pendingVersion }, urgent ? 0 : overlapSeconds);
     } catch (error) {
-      if (isConflict(error)) return giveUp(step, "OVERTAKEN");
+      if (isOvertaken(error)) return giveUp(step, "OVERTAKEN");
       throw error;
     }
   }
@@ -92,9 +91,8 @@ async function goBack(step: RotationStep, secret: SecretInRun): Promise<Entered>
   try {
     await secret.rollback({ from: pendingVersion, to: currentVersion }, { cursor: { rolledBack: true } });
   } catch (error) {
-    const isGone = error instanceof TenantSecretsError && error.code === "NOT_FOUND";
-    if (!isConflict(error) && !isGone) throw error;
-    // A person has written another value meanwhile: that one stays.
+    if (!isOvertaken(error)) throw error;
+    // A person has written another value meanwhile, or removed the secret: that stays.
     return enter(step, "retire", { outcome: "fell-back", reason: "OVERTAKEN" });
   }
   return fellBack(step);

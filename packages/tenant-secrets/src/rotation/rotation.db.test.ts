@@ -265,6 +265,17 @@ test("a person who writes the secret overtakes the rotation: their value stays, 
   expect(policy).toMatchObject({ state: "active", failures: 0 });
 });
 
+test("a secret that is removed before its new value is current stays removed, and the new key is listed as left", async () => {
+  await setPolicy();
+  const run = await rotate();
+  await drive(run, inPhase("test"));
+  await secretsOf(acme).remove(key);
+  expect(await drive(run, isDone)).toMatchObject({ outcome: "failed", reason: "OVERTAKEN" });
+  expect(await secretsOf(acme).find(key)).toBeUndefined();
+  // Without the removed key there is none to end it with.
+  expect(await credentials()).toEqual(["-1 orphan"]);
+});
+
 test("a person who stages another value instead keeps it pending, and the rotation leaves nothing", async () => {
   await setPolicy();
   const run = await rotate();

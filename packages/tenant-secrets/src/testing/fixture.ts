@@ -209,8 +209,9 @@ export async function createFixture(
         const [key] = await companyKeys.usable(companyIdOf({ id: head.companyId }));
         const mac = headMac(key, head);
         if (mac.equals(head.mac)) continue;
+        // A head that was changed since is genuine, and has another MAC.
         await sql`update company_secrets set mac_key_version = ${key.keyVersion}, mac = ${mac}
-          where company_id = ${head.companyId} and secret_key = ${head.secretKey}`;
+          where company_id = ${head.companyId} and secret_key = ${head.secretKey} and mac = ${head.mac}`;
       }
     },
     remacRows: async () => {
