@@ -36,6 +36,10 @@ const words: Readonly<Record<Reason, Words>> = {
     "This company is suspended",
     "Its secrets are neither read nor written until an operator resumes it. Nothing was deleted.",
   ],
+  WRONG_REGION: [
+    "This company is at home in another region",
+    "Here its secrets can only be read. Make the change in the admin app of that region. Nothing was changed.",
+  ],
   CONFIRMATION_REQUIRED: ["Confirm that it is you", "This needs a recent sign-in.", "Try again"],
   APPROVAL_REQUIRED: [
     "Another operator has to approve this",

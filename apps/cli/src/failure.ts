@@ -17,6 +17,7 @@ const byErrorCode = {
   UNAUTHENTICATED: exitCodes.refused,
   FORBIDDEN: exitCodes.refused,
   COMPANY_SUSPENDED: exitCodes.refused,
+  WRONG_REGION: exitCodes.refused,
   CONFIRMATION_REQUIRED: exitCodes.refused,
   APPROVAL_REQUIRED: exitCodes.refused,
   NOT_FOUND: exitCodes.notFound,
@@ -67,6 +68,8 @@ export interface Failure {
   readonly retryAfterMs?: number | undefined;
   readonly currentVersion?: number | undefined;
   readonly approvalId?: string | undefined;
+  readonly homeRegion?: string | undefined;
+  readonly homeAddress?: string | undefined;
 }
 
 /**
@@ -96,8 +99,9 @@ export async function failureOf(error: unknown): Promise<Failure> {
   if (error instanceof MigrationEnd) return error.failure;
   const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
   if (error instanceof TenantSecretsError) {
-    const { code, message, retryAfterMs, currentVersion, approvalId } = error;
-    return { code, message, exitCode: byErrorCode[code], retryAfterMs, currentVersion, approvalId };
+    const { code, message, retryAfterMs, currentVersion, approvalId, homeRegion, homeAddress } = error;
+    const facts = { retryAfterMs, currentVersion, approvalId, homeRegion, homeAddress };
+    return { code, message, exitCode: byErrorCode[code], ...facts };
   }
   const name = error instanceof Error ? error.name : typeof error;
   const code = error instanceof Error && "code" in error ? ` ${String(error.code)}` : "";

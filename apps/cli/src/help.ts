@@ -6,7 +6,7 @@ const exitCodesHelp = `Exit codes:
   1  a server failed, a key of it does not fit, or rows of an import were left alone
   2  the arguments or the environment do not fit, or a question was answered with no
   3  not found, or not visible to this credential
-  4  refused: the credential is not valid, or may not do this
+  4  refused: the credential is not valid, or may not do this, or not in this region
   5  conflict: another change was first, or the name is taken
   6  the value or the secret key is not valid
   7  unavailable for now: the same command may succeed later`;

@@ -14,6 +14,8 @@ interface HttpErrorOptions {
   readonly message: string;
   readonly retryAfterMs?: number | undefined;
   readonly currentVersion?: number | undefined;
+  readonly homeRegion?: string | undefined;
+  readonly homeAddress?: string | undefined;
   /** With 405: the methods of this route. */
   readonly allowed?: readonly string[] | undefined;
   /** For the log alone: an error's class and code, never a text from elsewhere. */
@@ -40,13 +42,15 @@ export function invalidInput(message: string, status = 400): HttpError {
 function httpErrorOf(thrown: unknown): HttpError {
   if (thrown instanceof HttpError) return thrown;
   const error = asTenantSecretsError(thrown);
-  const { code: reason, message, retryAfterMs, currentVersion, diagnosis } = error;
+  const { code: reason, message, retryAfterMs, currentVersion, homeRegion, homeAddress, diagnosis } = error;
   return new HttpError({
     status: httpStatusOf(error),
     reason,
     message,
     retryAfterMs,
     currentVersion,
+    homeRegion,
+    homeAddress,
     diagnosis,
   });
 }
@@ -55,11 +59,12 @@ function httpErrorOf(thrown: unknown): HttpError {
 export function respondWithError(log: Log, c: Context<ApiEnv>, thrown: unknown): Response {
   // A client that closed the connection reads no response, and what broke is the connection.
   const httpError = c.req.raw.signal.aborted ? invalidInput("The request ended early.") : httpErrorOf(thrown);
-  const { status, reason, retryAfterMs, currentVersion, allowed, diagnosis } = httpError.details;
+  const { status, reason, retryAfterMs, currentVersion, homeRegion, homeAddress, allowed, diagnosis } =
+    httpError.details;
   const { message } = httpError;
   const requestId = c.get("requestId");
   logHttpError(log, { requestId, reason, diagnosis });
-  const facts = { requestId, retryAfterMs, currentVersion };
+  const facts = { requestId, retryAfterMs, currentVersion, homeRegion, homeAddress };
   const error = c.req.path.startsWith("/trpc/")
     ? // Errors of the middleware have tRPC's form here, so that the typed client can read them.
       {

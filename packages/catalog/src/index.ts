@@ -208,6 +208,7 @@ export {
   confirmationRequired,
   forbidden,
   keyDestroyed,
+  wrongRegion,
   KeyReplacedError,
   notFound,
   type SecretFailure,

@@ -1,12 +1,4 @@
-import {
-  createTRPCClient,
-  getUntypedClient,
-  httpBatchLink,
-  httpLink,
-  splitLink,
-  TRPCClientError,
-  type TRPCClient,
-} from "@trpc/client";
+import { createTRPCClient, getUntypedClient, TRPCClientError, type TRPCClient } from "@trpc/client";
 import type { inferRouterInputs, inferRouterOutputs } from "@trpc/server";
 import { z } from "zod";
 import {
@@ -17,18 +9,12 @@ import {
   errorCodes,
   TenantSecretsError,
   vaultOperations,
-  wire,
 } from "@repo/catalog";
-import {
-  apiAddress,
-  authorization,
-  checkedTimeout,
-  maxBatchSize,
-  sendToApi,
-  type Fetch,
-} from "./api-requests.ts";
+import { type ApiPlace, apiLink, followingHome } from "./api-links.ts";
+import { checkedTimeout, type Fetch } from "./api-requests.ts";
 import type { AppRouter } from "./router/router.ts";
 
+export type { ApiPlace } from "./api-links.ts";
 export type { Fetch } from "./api-requests.ts";
 export {
   type Capabilities,
@@ -73,16 +59,16 @@ export type ApiInputs = inferRouterInputs<AppRouter>;
 
 /** How long a call takes at most: longer than the server's own deadlines together, in milliseconds. */
 const defaultTimeoutMs = 30_000;
-/** The server takes addresses of 8,192 characters; a batch that would have a longer one is sent in several. */
-const maxAddressLength = 8000;
 
-export interface ClientOptions<C extends Catalog> {
-  /** Where the API is, such as "https://secrets.example.com". */
-  readonly url: string;
+export interface ClientOptions<C extends Catalog> extends ApiPlace {
+  /**
+   * The APIs of other regions, by the region's name. A call that is answered with WRONG_REGION, so that nothing was done, is made once
+   * more in the region that the answer names, if it is among these: at the address and with the credential that stand here,
+   * whatever address the answer has.
+   */
+  readonly otherRegions?: Readonly<Record<string, ApiPlace>> | undefined;
   /** How long a call may take until its answer is read, in milliseconds. Default 30,000. */
   readonly timeoutMs?: number | undefined;
-  /** An API key or an operator's token. */
-  readonly credential: string;
   readonly catalog: C;
   /** Another way to send a request: in process, through a proxy. The deadline is the signal that it is given. */
   readonly fetch?: Fetch;
@@ -107,22 +93,11 @@ export function createTenantSecretsClient<C extends Catalog>(
     fetch: options.fetch ?? ((address, init) => fetch(address, init)),
     timeoutMs: checkedTimeout(options.timeoutMs ?? defaultTimeoutMs),
   };
-  const http = {
-    url: apiAddress(options.url),
-    transformer: wire,
-    headers: { authorization: authorization(options.credential) },
-    fetch: (address: unknown, init: Parameters<typeof sendToApi>[2] = {}) =>
-      sendToApi(sending, String(address), init),
-  };
+  const others = Object.entries(options.otherRegions ?? {}).map(
+    ([region, place]) => [region, apiLink(sending, place)] as const,
+  );
   const trpc = createTRPCClient<AppRouter>({
-    links: [
-      splitLink({
-        // One request for each: several large values together would be more than a request may hold.
-        condition: (operation) => operation.type === "mutation",
-        true: httpLink(http),
-        false: httpBatchLink({ ...http, maxItems: maxBatchSize, maxURLLength: maxAddressLength }),
-      }),
-    ],
+    links: [followingHome(new Map(others)), apiLink(sending, options)],
   });
   const untyped = getUntypedClient(trpc);
   return {
@@ -147,6 +122,8 @@ const ErrorData = z.object({
   retryAfterMs: z.number().optional(),
   currentVersion: z.number().optional(),
   approvalId: z.string().optional(),
+  homeRegion: z.string().optional(),
+  homeAddress: z.string().optional(),
   failures: z
     .array(
       z.object({

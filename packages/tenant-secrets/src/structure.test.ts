@@ -27,6 +27,7 @@ const layers = [
   "health",
   "product-services.ts",
   "router",
+  "api-links.ts",
   "audit-actions.ts",
   "client.ts",
   "drivers.ts",

@@ -18,6 +18,7 @@ const reasonWords: ReasonWords = {
   UNAUTHENTICATED: "The credential or the code was not accepted",
   FORBIDDEN: "Their role or key does not include it",
   COMPANY_SUSPENDED: "The company was suspended",
+  WRONG_REGION: "The company was at home in another region",
   CONFIRMATION_REQUIRED: "It needed a recent sign-in",
   APPROVAL_REQUIRED: "It waited for another operator's approval",
   NOT_FOUND: "There was no such thing, or it was not theirs",

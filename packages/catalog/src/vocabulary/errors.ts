@@ -3,6 +3,7 @@ export const errorCodes = [
   "UNAUTHENTICATED",
   "FORBIDDEN",
   "COMPANY_SUSPENDED",
+  "WRONG_REGION",
   "CONFIRMATION_REQUIRED",
   "APPROVAL_REQUIRED",
   "NOT_FOUND",
@@ -49,6 +50,10 @@ export interface ErrorDetails {
   readonly currentVersion?: number | undefined;
   /** With APPROVAL_REQUIRED: the request that another operator has to approve. */
   readonly approvalId?: string | undefined;
+  /** With WRONG_REGION: where the company is at home. */
+  readonly homeRegion?: string | undefined;
+  /** With WRONG_REGION: of the API there, where this region knows it. */
+  readonly homeAddress?: string | undefined;
   /** With an answer of the API: what to give an operator, who finds the request in log and record by it. */
   readonly requestId?: string | undefined;
   /** With a batch that was refused as a whole: each secret that stood in its way. */
@@ -71,6 +76,8 @@ export class TenantSecretsError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly currentVersion: number | undefined;
   readonly approvalId: string | undefined;
+  readonly homeRegion: string | undefined;
+  readonly homeAddress: string | undefined;
   readonly requestId: string | undefined;
   readonly failures: readonly SecretFailure[] | undefined;
   readonly store: StoreAnswer | undefined;
@@ -83,6 +90,8 @@ export class TenantSecretsError extends Error {
     this.retryAfterMs = details.retryAfterMs;
     this.currentVersion = details.currentVersion;
     this.approvalId = details.approvalId;
+    this.homeRegion = details.homeRegion;
+    this.homeAddress = details.homeAddress;
     this.requestId = details.requestId;
     this.failures = details.failures;
     this.store = details.store;
@@ -122,6 +131,20 @@ export function companySuspended(): TenantSecretsError {
   return new TenantSecretsError(
     "COMPANY_SUSPENDED",
     "This company is suspended: its secrets are neither read nor written until an operator resumes it. Nothing was deleted.",
+  );
+}
+
+/**
+ * Nothing was done: this region has copies of the company's secrets, and only reads from them.
+ *
+ * @param homeAddress of the API of the region where it is at home, if it is known
+ */
+export function wrongRegion(homeRegion: string, homeAddress: string | undefined): TenantSecretsError {
+  const where = homeAddress === undefined ? "" : `, at ${homeAddress}`;
+  return new TenantSecretsError(
+    "WRONG_REGION",
+    `This company is at home in region ${homeRegion}: make this call there${where}, with a credential of that region. Here its secrets can be read only.`,
+    { homeRegion, homeAddress },
   );
 }
 

@@ -89,6 +89,8 @@ export interface ErrorData {
   readonly retryAfterMs: number | undefined;
   readonly currentVersion: number | undefined;
   readonly approvalId: string | undefined;
+  readonly homeRegion: string | undefined;
+  readonly homeAddress: string | undefined;
   readonly failures: readonly SecretFailure[] | undefined;
   readonly fields: readonly string[] | undefined;
 }
@@ -97,6 +99,8 @@ const trpcCodes = {
   UNAUTHENTICATED: "UNAUTHORIZED",
   FORBIDDEN: "FORBIDDEN",
   COMPANY_SUSPENDED: "FORBIDDEN",
+  // 409, and not 421, which browsers and Node.js answer by sending the same request to the same address once more.
+  WRONG_REGION: "CONFLICT",
   CONFIRMATION_REQUIRED: "FORBIDDEN",
   // 409: the state of the request for approval stands in the way, and no permission.
   APPROVAL_REQUIRED: "CONFLICT",
@@ -134,6 +138,8 @@ const t = initTRPC
         retryAfterMs: known.retryAfterMs,
         currentVersion: known.currentVersion,
         approvalId: known.approvalId,
+        homeRegion: known.homeRegion,
+        homeAddress: known.homeAddress,
         failures: known.failures,
         fields: known.fields,
       };
