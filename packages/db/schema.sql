@@ -825,6 +825,7 @@ create table regions (
 );
 CREATE TRIGGER in_use BEFORE UPDATE ON public.regions FOR EACH ROW WHEN (((old.removed_at IS NULL) AND (new.removed_at IS NOT NULL))) EXECUTE FUNCTION refuse_region_with_companies();
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.regions FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
+CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON public.regions FOR EACH STATEMENT EXECUTE FUNCTION notify_subject('regions');
 CREATE TRIGGER removed_for_good BEFORE UPDATE ON public.regions FOR EACH ROW WHEN (((old.removed_at IS NOT NULL) AND (new.removed_at IS NULL))) EXECUTE FUNCTION refuse_revival();
 grant insert, select, update on regions to tenant_secrets_maintenance;
 grant select on regions to tenant_secrets_application;

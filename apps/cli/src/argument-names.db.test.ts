@@ -19,6 +19,18 @@ const local: ReadonlySet<string> = new Set(["output", "file", "confirm"]);
 const directory = mkdtempSync(join(tmpdir(), "own-words-"));
 const secretsFile = join(directory, "secrets.env");
 writeFileSync(secretsFile, "CUSTOM_NEW=fake-new\n");
+const identityFile = join(directory, "us.json");
+writeFileSync(
+  identityFile,
+  JSON.stringify({
+    region: "us",
+    address: "https://us.example.com",
+    transportKeyVersion: 1,
+    transportKey: "A".repeat(43),
+    signingKeyVersion: 1,
+    signingKey: "A".repeat(43),
+  }),
+);
 afterAll(() => rmSync(directory, { recursive: true }));
 
 /** Valid values for the other arguments, so that the tested one is the only invalid one. */
@@ -35,6 +47,7 @@ const fitting: Readonly<Record<string, string>> = {
   url: "https://hooks.example.com/secrets",
   version: "1",
   file: secretsFile,
+  identity: identityFile,
   name: "Ada",
   role: "admin",
   store: "database",

@@ -23,21 +23,24 @@ export async function commandLine(args: readonly string[]): Promise<number> {
 
 /** @throws what the command throws; {@link UsageError} where there is none */
 export async function dispatch(args: readonly string[]): Promise<void> {
-  const [first = "--help", second = "--help"] = args;
+  const [first = "--help"] = args;
   if (isHelp(first)) return print(rootHelp(commands));
-  for (const [name, words] of [
-    [first, 1],
-    [`${first} ${second}`, 2],
-  ] as const) {
+  for (const words of [1, 2, 3]) {
+    const name = args.slice(0, words).join(" ");
     const entry = commands.get(name);
     if (entry === undefined) continue;
     const command = await entry.load();
     const rest = args.slice(words);
     return rest.some(isHelp) ? print(commandHelp(name, entry.summary, command)) : command.run(rest);
   }
-  const group = [...commands].filter(([name]) => name.startsWith(`${first} `));
-  if (group.length > 0 && isHelp(second)) return print(groupHelp(first, new Map(group)));
-  throw unknownCommand(group.length > 0 ? `${first} ${second}` : first);
+  for (const words of [2, 1]) {
+    const group = args.slice(0, words).join(" ");
+    const members = [...commands].filter(([name]) => name.startsWith(`${group} `));
+    if (members.length === 0) continue;
+    if (isHelp(args[words] ?? "--help")) return print(groupHelp(group, new Map(members)));
+    throw unknownCommand(args.slice(0, words + 1).join(" "));
+  }
+  throw unknownCommand(first);
 }
 
 function isHelp(arg: string): boolean {

@@ -447,6 +447,22 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "End an operator's token or link at once",
       load: async () => (await import("./commands/operators.ts")).revokeCommand,
     },
+    "regions identity": {
+      summary: "Print what another region has to know of this one",
+      load: async () => (await import("./commands/regions.ts")).identityCommand,
+    },
+    "regions list": {
+      summary: "List the other regions that are known here",
+      load: async () => (await import("./commands/regions.ts")).listCommand,
+    },
+    "regions add": {
+      summary: "Make another region known here",
+      load: async () => (await import("./commands/regions.ts")).addCommand,
+    },
+    "regions remove": {
+      summary: "Forget another region",
+      load: async () => (await import("./commands/regions.ts")).removeCommand,
+    },
     "approvals list": {
       summary: "Show what operators have asked each other to approve",
       load: async () => (await import("./commands/approvals.ts")).listCommand,

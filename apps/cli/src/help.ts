@@ -13,7 +13,7 @@ const exitCodesHelp = `Exit codes:
 
 const environmentHelp = `Environment (each also as NAME_FILE, the path of a file that holds it):
   TENANT_SECRETS_API_KEY         for get, set, list, remove, check, import, export, rotation supply and for versions
-  TENANT_SECRETS_OPERATOR_TOKEN  for companies, members, users, api-keys, search, keys, rotation, webhooks, approvals and import-legacy
+  TENANT_SECRETS_OPERATOR_TOKEN  for companies, members, users, api-keys, search, keys, rotation, webhooks, approvals, regions and import-legacy
   TENANT_SECRETS_URL             the API to work through, such as https://secrets.example.com.
                                  Without it the work is done in this process, with the server's own
                                  variables: DATABASE_URL, DATABASE_MAINTENANCE_URL, INFISICAL_SITE_URL,

@@ -33,6 +33,7 @@ const shape = {
   DATABASE_MAINTENANCE_URL: databaseVariables.DATABASE_MAINTENANCE_URL,
   ...infisicalVariables,
   MASTER_KEY_REGION: z.string().default("default"),
+  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   OPERATOR_APPROVALS: z
     .enum(["1", "2"])
     .default("2")
@@ -64,6 +65,7 @@ export async function openServices(): Promise<OpenServices> {
     catalog,
     cache: false,
     region: variables.MASTER_KEY_REGION,
+    address: variables.PUBLIC_URL,
     operatorApprovals: variables.OPERATOR_APPROVALS,
     checks: {
       ...providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),

@@ -72,6 +72,7 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
       infisical,
       catalog: product.catalog,
       region: env.MASTER_KEY_REGION,
+      address: env.PUBLIC_URL,
       operatorApprovals: env.OPERATOR_APPROVALS,
       limits: {
         failedCredentialsPerMinute: env.RATE_LIMIT_FAILED_CREDENTIALS_PER_MINUTE,

@@ -35,6 +35,7 @@ export {
   apiKeyState,
   approvalState,
   operatorState,
+  regionState,
   rowTables,
   selectKeyCompanies,
   type StoredRow,

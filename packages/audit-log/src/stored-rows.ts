@@ -209,7 +209,9 @@ export const rowTables: readonly RowTable[] = [
   },
 ];
 
-function regionState({ removedAt, ...state }: typeof regions.$inferSelect) {
+type StoredRegion = Omit<typeof regions.$inferSelect, "createdAt" | keyof Authenticated>;
+
+export function regionState({ removedAt, ...state }: StoredRegion) {
   return { kind: "region", ...state, removed: removedAt !== null } as const;
 }
 

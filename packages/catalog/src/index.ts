@@ -98,6 +98,13 @@ export {
   type UserQuery,
 } from "./operations/people.ts";
 export { type OperatorDescription, operatorOperations } from "./operations/operators.ts";
+export {
+  type AddedRegion,
+  type NewRegion,
+  type RegionDescription,
+  type RegionIdentityText,
+  regionOperations,
+} from "./operations/regions.ts";
 export { countsInWords, findingMeanings } from "./operations/migration-findings.ts";
 export {
   type CompanyMigration,

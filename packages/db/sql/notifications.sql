@@ -57,6 +57,8 @@ create or replace trigger notify_change after insert or update on master_keys
 -- Writers of the audit log look up its active key again. The notification has the same kind as that of a master key.
 create or replace trigger notify_change after insert or update on audit_keys
   for each statement execute function notify_subject('master-keys');
+create or replace trigger notify_change after insert or update on regions
+  for each statement execute function notify_subject('regions');
 create or replace trigger notify_change after insert or update or delete on operators
   for each statement execute function notify_subject('credentials');
 create or replace trigger notify_change after insert or update or delete on users

@@ -14,13 +14,14 @@ const companySubjects = [
 ] as const;
 type CompanySubject = (typeof companySubjects)[number];
 
-/** The kinds of changes: a company, its secrets, keys, members or API keys, the master key registry, or a credential. */
+/** The kinds of changes: a company, its secrets, keys, members or API keys, the master key registry, a credential, or another region. */
 export type Change =
   | { readonly subject: CompanySubject; readonly companyId: string }
   /** One secret, by {@link nameTagOf} its key. */
   | { readonly subject: "company-secret"; readonly companyId: string; readonly nameTag: string }
   | { readonly subject: "master-keys" }
-  | { readonly subject: "credentials" };
+  | { readonly subject: "credentials" }
+  | { readonly subject: "regions" };
 
 export interface ChangeListenerOptions {
   /** Of the role that may connect and nothing else. */
@@ -155,7 +156,8 @@ function connect(url: string): postgres.Sql {
 }
 
 function parseChange(payload: string): Change | undefined {
-  if (payload === "master-keys" || payload === "credentials") return { subject: payload };
+  if (payload === "master-keys" || payload === "credentials" || payload === "regions")
+    return { subject: payload };
   const [, ofSecret, nameTag] = /^company-secret ([0-9a-f-]{36}) ([\w-]{22})$/.exec(payload) ?? [];
   if (ofSecret !== undefined && nameTag !== undefined)
     return { subject: "company-secret", companyId: ofSecret, nameTag };

@@ -16,6 +16,7 @@ const layers = [
   "companies",
   "runs",
   "keys",
+  "regions",
   "stores",
   "vault",
   "audit",

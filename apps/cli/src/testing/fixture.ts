@@ -54,18 +54,25 @@ function inAnHour(): Date {
  *
  * @param checks who is asked about credentials in place of the providers
  * @param outbound which addresses the server sends notifications to. Default: public ones
+ * @param region the region that all of it is in
  */
-export async function createFixture(checks?: CredentialChecks, outbound?: Outbound): Promise<Fixture> {
+export async function createFixture(
+  checks?: CredentialChecks,
+  outbound?: Outbound,
+  region = "default",
+): Promise<Fixture> {
   const testDatabase = await createTestDatabase();
   const { application, maintenance } = testDatabase.urls;
   const emulator = await startInfisicalEmulator();
   const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
-  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  const suffix = region === "default" ? "" : `_${region.toUpperCase()}_V1`;
+  await infisical.putSecret("/hono-api", `MASTER_ENCRYPTION_KEY${suffix}`, randomBytes(32).toString("hex"));
   const database = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
   const secrets = createTenantSecrets({
     database,
     infisical,
     catalog: deliveryChatCatalog,
+    region,
     cache: false,
     operatorApprovals: 1,
     checks,
@@ -110,6 +117,7 @@ export async function createFixture(checks?: CredentialChecks, outbound?: Outbou
         },
         infisical: { ...emulator, environment: "dev" },
         catalog: deliveryChatCatalog,
+        region,
         onAlarm,
       }),
     remote: { TENANT_SECRETS_URL: url, TENANT_SECRETS_OPERATOR_TOKEN: operatorToken },
@@ -121,6 +129,7 @@ export async function createFixture(checks?: CredentialChecks, outbound?: Outbou
       INFISICAL_CLIENT_SECRET: emulator.clientSecret,
       INFISICAL_PROJECT_ID: emulator.projectId,
       INFISICAL_ENVIRONMENT: "dev",
+      MASTER_KEY_REGION: region,
       OPERATOR_APPROVALS: "1",
     },
     apiKey: async (companies, narrower = {}) => {

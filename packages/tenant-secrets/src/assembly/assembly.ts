@@ -34,6 +34,8 @@ export interface AssemblyOptions<C extends Catalog> {
   readonly catalog: C;
   /** The region whose master key this deployment wraps with. "default" is MASTER_ENCRYPTION_KEY itself. */
   readonly region?: string;
+  /** The origin of this region's API, which other regions are told; without it, they cannot be told of this one. */
+  readonly address?: string | undefined;
   /** Finds the person who has signed in; without it there are no people, only credentials. */
   readonly signIn?: SignIn | undefined;
   /** The accounts behind `signIn`; without it, people manage theirs in the product, and only people who can sign in already accept an invitation. */

@@ -6,7 +6,9 @@ import { createOperations } from "../access/operation.ts";
 import { createAuditKeys, createSigningKeys } from "../keys/audit-keys.ts";
 import { createCompanyKeys } from "../keys/company/company-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
+import { createRegionKeys } from "../keys/region-keys.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
+import { createRegionRegistry } from "../regions/registry.ts";
 import type { AssemblyOptions, Replacements } from "./assembly.ts";
 
 export type Base = ReturnType<typeof assembleBase>;
@@ -39,6 +41,8 @@ export function assembleBase(
     loadSigningKey: createSigningKeys(database, masterKeys),
     companyKeys: createCompanyKeys(database, masterKeys, audit),
     rowKeys,
+    regionKeys: createRegionKeys(database, masterKeys),
+    registry: createRegionRegistry(database, authentic),
     audit,
     authentic,
     operations: createOperations(database, authentic, audit),

@@ -47,7 +47,7 @@ export function createServe(base: Base, caches: Caches): Assembly<Catalog>["serv
 
 /** An undefined change: changes may have been missed, and every entry may be out of date. */
 function invalidateOnChange(
-  { auditKeys, rowKeys, companyKeys }: Base,
+  { auditKeys, rowKeys, companyKeys, registry }: Base,
   { rows, authentication, cache, stamps }: Caches,
 ): (change: Change | undefined) => void {
   const markAllStale = (): void => {
@@ -57,6 +57,7 @@ function invalidateOnChange(
     authentication.markStale();
     auditKeys.invalidate();
     rowKeys.invalidate();
+    registry.invalidate();
   };
   return (change) => {
     stamps.count(change);
@@ -68,6 +69,8 @@ function invalidateOnChange(
       case "master-keys":
         auditKeys.invalidate();
         return rowKeys.invalidate();
+      case "regions":
+        return registry.invalidate();
       case "company-members":
       case "company-api-keys":
         return;

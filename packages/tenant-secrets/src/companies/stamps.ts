@@ -17,6 +17,7 @@ const movedBy: Readonly<Record<Change["subject"], readonly Counter[]>> = {
   "company-api-keys": ["apiKeys"],
   credentials: [],
   "master-keys": [],
+  regions: [],
 };
 
 const none: Counters = { secrets: 0, members: 0, apiKeys: 0 };

@@ -11,6 +11,7 @@ import { z } from "zod";
 import { passkeyResponse } from "../testing/accounts.ts";
 import { newOperator, newRequest } from "../testing/approvals.ts";
 import { createFixture, operator, product, silentUrl, type Person } from "../testing/fixture.ts";
+import { newRegion } from "../testing/regions.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, createScopeContext, publicError } from "./trpc.ts";
 
@@ -234,6 +235,21 @@ const table: Readonly<Record<string, Row>> = {
     },
   },
   "operators.list": { action: "operator.list", as: operator },
+  "regions.identity": { action: "region.identity", as: operator },
+  "regions.list": { action: "region.list", as: operator },
+  "regions.add": {
+    action: "region.add",
+    as: operator,
+    input: () => newRegion(`a-${randomUUID().slice(0, 8)}`),
+  },
+  "regions.remove": {
+    action: "region.remove",
+    as: operator,
+    input: async () => {
+      const { region } = await secrets.regions.add(operator, newRegion(`r-${randomUUID().slice(0, 8)}`));
+      return { region: region.region };
+    },
+  },
   "approvals.list": { action: "approval.list", as: operator },
   "approvals.give": { action: "approval.give", as: answerer, input: anotherRequest },
   "approvals.refuse": { action: "approval.refuse", as: answerer, input: anotherRequest },
@@ -573,6 +589,8 @@ test("these procedures ask a person to confirm", () => {
     "webhooks.update",
     "webhooks.roll",
     "webhooks.remove",
+    "regions.add",
+    "regions.remove",
     "approvals.give",
     "approvals.refuse",
     "users.disable",

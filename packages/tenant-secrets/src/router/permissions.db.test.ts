@@ -6,6 +6,7 @@ import { makeCredential } from "../companies/credential.ts";
 import { newRequest } from "../testing/approvals.ts";
 import { passkeyResponse } from "../testing/accounts.ts";
 import { createFixture, operator, product, silentUrl } from "../testing/fixture.ts";
+import { newRegion } from "../testing/regions.ts";
 import { inProcessFetch } from "./handler.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
@@ -95,6 +96,9 @@ const removable = async () => {
   if (list.some(({ secretKey }) => secretKey === "CUSTOM_R"))
     await secrets.company(mine.company, product).remove("CUSTOM_R");
 };
+
+let added: Promise<unknown> | undefined;
+const addRegionOnce = () => (added ??= secrets.regions.add(operator, newRegion("gone")));
 
 /** The permissions. A procedure without an entry fails the test. */
 const table: Readonly<Record<string, Row>> = {
@@ -222,6 +226,10 @@ const table: Readonly<Record<string, Row>> = {
   "companies.shred": { may: "operator", input: () => ({ company: doomed, backupsKeptDays: 30 }) },
   "companies.receipt": { may: "operator", input: () => ({ company: doomed }), before: shredDoomed },
   "operators.list": { may: "operator" },
+  "regions.identity": { may: "operator" },
+  "regions.list": { may: "operator" },
+  "regions.add": { may: "operator", input: () => newRegion("us") },
+  "regions.remove": { may: "operator", input: () => ({ region: "gone" }), before: addRegionOnce },
   "approvals.list": { may: "operator" },
   "approvals.give": { may: "operator", input: () => ({ approval }), before: askForApproval },
   "approvals.refuse": { may: "operator", input: () => ({ approval }), before: askForApproval },

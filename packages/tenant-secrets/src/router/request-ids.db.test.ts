@@ -71,6 +71,8 @@ const without: Readonly<Record<string, string>> = {
   "keys.rotateCompany": "one more rotation of a company's key loses nothing",
   "keys.verifyReport": reads,
   "keys.destroy": "what is destroyed stays destroyed",
+  "regions.add": sets,
+  "regions.remove": sets,
   "approvals.give": "a request is answered once, and a repeat is told that it was",
   "approvals.refuse": "a request is answered once, and a repeat is told that it was",
   "migrations.plan": reads,

@@ -15,6 +15,7 @@ import {
   mySessionOperations,
   myTotpOperations,
   operatorOperations,
+  regionOperations,
   rotationOperations,
   runOperations,
   searchOperations,
@@ -287,6 +288,18 @@ export const appRouter = router({
 
   operators: router(
     procedures(operatorOperations, { list: ({ operators }, caller) => operators.listForOperator(caller) }),
+  ),
+
+  regions: router(
+    procedures(regionOperations, {
+      identity: ({ regions }, caller) => regions.identity(caller),
+      list: ({ regions }, caller) => regions.list(caller),
+      add: ({ regions }, caller, region) => regions.add(caller, region),
+      remove: async ({ regions }, caller, { region }) => {
+        await regions.remove(caller, region);
+        return null;
+      },
+    }),
   ),
 
   approvals: router(

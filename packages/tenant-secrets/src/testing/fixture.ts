@@ -18,6 +18,7 @@ import { createAuthenticRows } from "../access/authentic-rows.ts";
 import { createOperations, type Operations } from "../access/operation.ts";
 import { createAuditKeys, type KeyReplacement } from "../keys/audit-keys.ts";
 import { createCompanyKeys } from "../keys/company/company-keys.ts";
+import { masterKeyName } from "../keys/master/master-key-name.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
 import type { CredentialChecks } from "../providers/credential-check.ts";
@@ -50,7 +51,7 @@ const mail: MailOptions = {
 };
 
 /** `operator` needs no second one. Approvals are tested with `another({ operatorApprovals: 2 })`. */
-const alone = { operatorApprovals: 1 } as const;
+const alone = { operatorApprovals: 1, address: "https://admin.example.test" } as const;
 
 /** An address that an endpoint may be at, and where nothing answers: port 9 is that of the discard protocol. */
 export const silentUrl = "http://127.0.0.1:9/hooks";
@@ -97,12 +98,15 @@ export interface Person extends Caller {
  *
  * @param checks replaces the providers' credential checks
  * @param limits raises rate limits above production's defaults
- * @param server which Infisical is emulated
+ * @param server which Infisical is emulated, and the region that it is in
  */
 export async function createFixture(
   checks?: CredentialChecks,
   limits?: RateLimitOptions,
-  server: Pick<InfisicalEmulatorOptions, "generation"> = {},
+  {
+    region = "default",
+    ...server
+  }: Pick<InfisicalEmulatorOptions, "generation"> & { readonly region?: string } = {},
 ): Promise<Fixture> {
   const testDatabase = await createTestDatabase();
   const emulator = await startInfisicalEmulator(server);
@@ -115,7 +119,7 @@ export async function createFixture(
     return { database: opened, infisical: createInfisicalClient({ ...emulator, environment: "dev" }) };
   };
   const { database, infisical } = connect();
-  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  await infisical.putSecret("/hono-api", masterKeyName(region, 1), randomBytes(32).toString("hex"));
   await infisical.putSecret("/hono-api", "SIGN_IN_SECRET", randomBytes(32).toString("hex"));
   const accounts = createTestAccounts();
   const people = { signIn: signInWith(accounts), accounts };
@@ -123,6 +127,7 @@ export async function createFixture(
     database,
     infisical,
     catalog: deliveryChatCatalog,
+    region,
     limits,
     ...people,
     ...alone,
@@ -137,7 +142,7 @@ export async function createFixture(
     await emulator.stop();
     await Promise.all([testDatabase, ...copies].map((each) => each.drop()));
   });
-  const masterKeys = createMasterKeys(database, infisical, "default");
+  const masterKeys = createMasterKeys(database, infisical, region);
   const rowKeys = createRowKeys(database, masterKeys);
   const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
   const companyKeys = createCompanyKeys(database, masterKeys, audit);
@@ -166,6 +171,7 @@ export async function createFixture(
       assembleTenantSecrets({
         ...connect(),
         catalog: deliveryChatCatalog,
+        region,
         limits,
         ...people,
         ...alone,
@@ -180,6 +186,7 @@ export async function createFixture(
         assembleTenantSecrets({
           ...connect(copy),
           catalog: deliveryChatCatalog,
+          region,
           limits,
           ...people,
           ...alone,

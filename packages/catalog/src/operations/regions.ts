@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { rule } from "../vocabulary/malformed-input.ts";
+import { operation, type InputOf, type OutputOf } from "./operation.ts";
+
+const nameRule = rule(
+  "is lower-case letters, digits and hyphens, at most 20 of them, and begins with a letter",
+);
+/** As PostgreSQL's names of publications and subscriptions have room for it. */
+const region = z
+  .string({ error: nameRule })
+  .regex(/^[a-z][a-z0-9-]{0,19}$/, { error: nameRule })
+  .max(20, { error: nameRule })
+  .describe("The other region, by its name");
+
+const addressRule = rule("is the origin of an API, such as https://us.example.com");
+const address = z
+  .string({ error: addressRule })
+  .max(300, { error: addressRule })
+  .refine((text) => /^https?:/.test(text) && URL.parse(text)?.origin === text, { error: addressRule });
+
+const keyRule = rule("is 32 bytes in base64url");
+const publicKey = z
+  .string({ error: keyRule })
+  .max(43, { error: keyRule })
+  .regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, { error: keyRule });
+
+const versionRule = rule("is the number of a key, 1 or more");
+const keyVersion = z
+  .int({ error: versionRule })
+  .min(1, { error: versionRule })
+  .max(2_147_483_647, { error: versionRule });
+
+const fingerprintRule = rule("is a fingerprint: 64 hexadecimal digits, in groups or not");
+const fingerprint = z
+  .string({ error: fingerprintRule })
+  .max(100, { error: fingerprintRule })
+  .refine((text) => /^[0-9a-f]{64}$/i.test(text.replaceAll(" ", "")), { error: fingerprintRule });
+
+/** What a region is to others: its public halves, and where its API is. */
+const identity = {
+  region,
+  address,
+  transportKeyVersion: keyVersion,
+  /** Company keys are encrypted to it: X25519. */
+  transportKey: publicKey,
+  signingKeyVersion: keyVersion,
+  /** Copies that the region sends are signed by it: Ed25519. */
+  signingKey: publicKey,
+} as const;
+
+/** As `regions.identity` prints it, in the region that it is of. */
+const RegionIdentityText = z.object({
+  ...identity,
+  /** Of all but the address: what two people compare. */
+  fingerprint: z.string(),
+});
+export type RegionIdentityText = Readonly<z.infer<typeof RegionIdentityText>>;
+
+const RegionDescription = RegionIdentityText.extend({
+  createdAt: z.date(),
+  /** How many companies at home here are copied there. */
+  companies: z.int(),
+});
+export type RegionDescription = Readonly<z.infer<typeof RegionDescription>>;
+
+/** The other regions, as operators made them known here. For operators. */
+export const regionOperations = {
+  /** What an operator of another region needs to know of this one. */
+  identity: operation({ kind: "query", verb: "operators", input: z.void(), output: RegionIdentityText }),
+
+  list: operation({
+    kind: "query",
+    verb: "operators",
+    input: z.void(),
+    output: z.array(RegionDescription).readonly(),
+  }),
+
+  /**
+   * Makes another region known here. Its identity comes from there, and the fingerprint by another way: two people compare it. A
+   * region that is known is given another address, or keys with higher numbers.
+   */
+  add: operation({
+    kind: "mutation",
+    verb: "operators",
+    stepUp: true,
+    input: z.strictObject({ ...identity, fingerprint }),
+    output: z.object({ region: RegionDescription, outcome: z.enum(["added", "changed", "unchanged"]) }),
+  }),
+
+  /** Forgets a region that no company is copied to. Its name is not used again. */
+  remove: operation({
+    kind: "mutation",
+    verb: "operators",
+    stepUp: true,
+    input: z.strictObject({ region }),
+    output: z.null(),
+  }),
+};
+
+export type NewRegion = InputOf<(typeof regionOperations)["add"]>;
+export type AddedRegion = Readonly<OutputOf<(typeof regionOperations)["add"]>>;
