@@ -1126,6 +1126,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function insert_notifying_events(json) returns void; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
 -- function keep_company_subdomain() returns trigger; owned by tenant_secrets_migration, for none other
 -- function keep_member_name() returns trigger; owned by tenant_secrets_migration, for none other
+-- function list_copies(text,uuid) returns TABLE("companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, body text, "beatAtMs" double precision) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function notify_companies() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_api_key() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_api_key_company() returns trigger; owned by tenant_secrets_migration, for none other
@@ -1133,6 +1134,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function notify_of_member() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_version() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_subject() returns trigger; owned by tenant_secrets_migration, for none other
+-- function read_beat(text,text) returns double precision security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function read_copies(text,uuid[],text[]) returns TABLE("companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, body text, "beatAtMs" double precision) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function read_copy(text,uuid,text) returns record security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function read_secret(uuid,text) returns record security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance

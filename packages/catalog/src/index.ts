@@ -147,6 +147,8 @@ export type {
   BatchWriteOptions,
   BatchWriteResult,
   ListOptions,
+  CopyMark,
+  Freshness,
   ReadValue,
   RemoveOptions,
   RemoveResult,

@@ -10,17 +10,17 @@ create or replace function enter_company(company uuid, epoch integer, holder uui
 as $$
 declare
   current_epoch integer;
-  is_elsewhere boolean;
+  elsewhere text;
 begin
   -- The lock of company-lock.ts.
   perform pg_advisory_xact_lock_shared(hashtextextended('company ' || company, 0));
   -- A write that began before the company was suspended ends as one that began under another store: its writer looks again.
   -- Copies that have arrived can say that another region has become the home since.
-  select c.store_epoch, h.home_epoch is not null into current_epoch, is_elsewhere
+  select c.store_epoch, h.home_region into current_epoch, elsewhere
     from public.companies c left join public.company_homes h on h.company_id = c.id and h.home_epoch > c.home_epoch
     where c.id = company and c.status = 'active';
   return case
-    when is_elsewhere then 'elsewhere'
+    when elsewhere is not null then 'elsewhere ' || elsewhere
     when current_epoch is distinct from epoch then 'changed'
     when exists (select from public.store_holds h where h.company_id = company and h.until > clock_timestamp()
       and h.run is distinct from holder) then 'held'

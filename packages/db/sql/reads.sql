@@ -48,7 +48,7 @@ grant execute on function read_secret(uuid, text), read_secrets(uuid[], text[])
 
 -- Copies of secrets that came from their homes, one for each pair of company and secret key that is asked for. What an earlier home
 -- has left here is none. The beat says up to when, by the home's clock, what is here is complete.
-drop function if exists read_copies(text, uuid[], text[]), read_copy(text, uuid, text);
+drop function if exists list_copies(text, uuid), read_copies(text, uuid[], text[]), read_copy(text, uuid, text);
 create function read_copy(
   own_region text, company uuid, wanted text,
   out "companyId" uuid, out "secretKey" text, out "homeRegion" text, out "homeEpoch" integer, out "body" text, out "beatAtMs" float8)
@@ -78,7 +78,29 @@ begin
       cross join lateral public.read_copy(own_region, w.company, w.secret_key) c
     where c."companyId" is not null;
 end $$;
+create function list_copies(own_region text, company uuid)
+  returns table (
+    "companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, "body" text, "beatAtMs" float8)
+  language plpgsql stable security definer
+  set search_path = pg_catalog
+as $$
+begin
+  return query
+    select c.* from public.region_copies t cross join lateral public.read_copy(own_region, t.company_id, t.name) c
+    where t.target_region = own_region and t.company_id = company and t.kind = 'secret' and c."companyId" is not null;
+end $$;
+
+-- When a home last wrote to this region, by its clock, in milliseconds of Unix time.
+drop function if exists read_beat(text, text);
+create function read_beat(own_region text, home text) returns float8
+  language sql stable security definer
+  set search_path = pg_catalog
+as $$
+  select (extract(epoch from b.beat_at) * 1000)::float8 from public.region_beats b where b.target_region = own_region and b.home_region = home
+$$;
+alter function list_copies(text, uuid) owner to tenant_secrets_reader;
+alter function read_beat(text, text) owner to tenant_secrets_reader;
 alter function read_copy(text, uuid, text) owner to tenant_secrets_reader;
 alter function read_copies(text, uuid[], text[]) owner to tenant_secrets_reader;
-grant execute on function read_copy(text, uuid, text), read_copies(text, uuid[], text[])
+grant execute on function read_copy(text, uuid, text), read_copies(text, uuid[], text[]), list_copies(text, uuid), read_beat(text, text)
   to tenant_secrets_application, tenant_secrets_maintenance;

@@ -7,9 +7,9 @@ alter table region_copies owner to tenant_secrets_copies;
 alter table region_beats owner to tenant_secrets_copies;
 
 -- Brings the copies of heads to what the heads say, in all regions of the company or in one. A region gets of a secret what
--- read_secret answers with. The MAC of a head is over all of it but for the encrypted value, which is bound to its version; both
--- are made by the process that wrote the head, under the company key. A secret that is removed, has no current value, or whose value
--- is destroyed, has no copy.
+-- read_secret answers with, and for lists when it was made and changed. The MAC of a head is over all of it but for these times and
+-- the encrypted value, which is bound to its version; both are made by the process that wrote the head, under the company key. A
+-- secret that is removed, has no current value, or whose value is destroyed, has no copy.
 drop function if exists copy_secrets(uuid, text[], text);
 create function copy_secrets(company uuid, wanted text[], region_only text) returns void
   language plpgsql volatile security definer
@@ -23,7 +23,8 @@ begin
       'removed', false, 'expiresAtMs', (extract(epoch from s.expires_at) * 1000)::bigint,
       'recoverUntilMs', (extract(epoch from s.recover_until) * 1000)::bigint, 'purged', s.purged_at is not null,
       'graceWindows', nullif(s.grace_windows, '[]'), 'canary', s.canary, 'macKeyVersion', s.mac_key_version,
-      'mac', encode(s.mac, 'hex'))
+      'mac', encode(s.mac, 'hex'), 'createdAtMs', (extract(epoch from s.created_at) * 1000)::bigint,
+      'updatedAtMs', (extract(epoch from s.updated_at) * 1000)::bigint)
   from public.company_secrets s
     join public.companies c on c.id = s.company_id
     join public.company_regions r on r.company_id = s.company_id and (region_only is null or r.region = region_only)

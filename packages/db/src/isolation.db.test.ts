@@ -53,6 +53,8 @@ const definers = [
   "forget_copies_of_secrets",
   "hold_mirror",
   "hold_run",
+  "list_copies",
+  "read_beat",
   "read_copies",
   "read_copy",
   "read_secret",
@@ -233,7 +235,7 @@ const reachable = (role: string) =>
             or has_any_column_privilege(${role}, c.oid, 'select, insert, update, references') end`);
 
 describe("the role that reads heads", () => {
-  test("reaches them and the copies of other regions, may do nothing but read them, and owns the four functions alone", async () => {
+  test("reaches them and the copies of other regions, may do nothing but read them, and owns the six functions alone", async () => {
     expect(await reachable("tenant_secrets_reader")).toEqual([
       "public.company_homes",
       "public.company_secrets",
@@ -246,7 +248,14 @@ describe("the role that reads heads", () => {
     const owned = await names(superuser`
       select proname as name from pg_proc where proowner = 'tenant_secrets_reader'::regrole
       union all select relname from pg_class where relowner = 'tenant_secrets_reader'::regrole`);
-    expect(owned).toEqual(["read_copies", "read_copy", "read_secret", "read_secrets"]);
+    expect(owned).toEqual([
+      "list_copies",
+      "read_beat",
+      "read_copies",
+      "read_copy",
+      "read_secret",
+      "read_secrets",
+    ]);
     const policies = await names(superuser`
       select polrelid::regclass || ' ' || polcmd::text as name from pg_policy where polroles @> array['tenant_secrets_reader'::regrole::oid]`);
     expect(policies).toEqual(["company_homes r", "company_secrets r", "region_copies r"]);

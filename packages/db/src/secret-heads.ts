@@ -33,10 +33,11 @@ export interface SecretHeadRow {
 /** @throws {DatabaseError} */
 export type ReadSecretHead = (companyId: string, secretKey: string) => Promise<SecretHeadRow | undefined>;
 
-interface Wanted {
-  readonly companyId: string;
-  readonly secretKey: string;
-  readonly resolve: (row: SecretHeadRow | undefined) => void;
+/** One secret of a company. */
+export type WantedSecret = Pick<SecretHeadRow, "companyId" | "secretKey">;
+
+interface Wanted<Row> extends WantedSecret {
+  readonly resolve: (row: Row | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -45,18 +46,28 @@ const maxOfOneStatement = 200;
 /** A company that wants more in one turn gets statements of its own, as many at once as its share is. */
 const fewOfOneCompany = 50;
 
-/**
- * Reads heads of secrets of any company, each by its company and secret key. All heads that are requested before the event loop goes on share one statement.
- * If that fails although the database is available, each head is read by itself, so that one company's error does not
- * fail another company's read.
- */
+/** Reads heads of secrets of any company, as {@link createSecretReads} does. */
 export function createSecretHeads(database: Database): ReadSecretHead {
-  let waiting: Wanted[] = [];
+  return createSecretReads(database, (wanted) => selectHeads(database, wanted));
+}
+
+/**
+ * Reads rows of secrets of any company, each by its company and secret key. All rows that are requested before the event loop goes on share one statement.
+ * If that fails although the database is available, each row is read by itself, so that one company's error does not
+ * fail another company's read.
+ *
+ * @param select answers in the order asked for
+ */
+export function createSecretReads<Row>(
+  database: Database,
+  select: (wanted: readonly WantedSecret[]) => Promise<readonly (Row | undefined)[]>,
+): (companyId: string, secretKey: string) => Promise<Row | undefined> {
+  let waiting: Wanted<Row>[] = [];
 
   const readAll = (): void => {
     const all = waiting;
     waiting = [];
-    const few: Wanted[] = [];
+    const few: Wanted<Row>[] = [];
     for (const [companyId, wanted] of Map.groupBy(all, (each) => each.companyId)) {
       if (wanted.length <= fewOfOneCompany) {
         few.push(...wanted);
@@ -67,7 +78,7 @@ export function createSecretHeads(database: Database): ReadSecretHead {
     for (const batch of batchesOf(few)) void readTogether(batch);
   };
 
-  const readInShare = async (companyId: string, batch: readonly Wanted[]): Promise<void> => {
+  const readInShare = async (companyId: string, batch: readonly Wanted<Row>[]): Promise<void> => {
     try {
       await database.inShareOf(companyId, () => readTogether(batch));
     } catch (error) {
@@ -75,9 +86,9 @@ export function createSecretHeads(database: Database): ReadSecretHead {
     }
   };
 
-  const readTogether = async (batch: readonly Wanted[]): Promise<void> => {
+  const readTogether = async (batch: readonly Wanted<Row>[]): Promise<void> => {
     try {
-      const rows = await selectHeads(database, batch);
+      const rows = await select(batch);
       for (const [i, { resolve }] of batch.entries()) resolve(rows[i]);
     } catch (error) {
       const isUnavailable = error instanceof DatabaseError && error.kind === "unavailable";
@@ -87,13 +98,13 @@ export function createSecretHeads(database: Database): ReadSecretHead {
   };
 
   return (companyId, secretKey) => {
-    const { promise, resolve, reject } = Promise.withResolvers<SecretHeadRow | undefined>();
+    const { promise, resolve, reject } = Promise.withResolvers<Row | undefined>();
     if (waiting.push({ companyId, secretKey, resolve, reject }) === 1) process.nextTick(readAll);
     return promise;
   };
 }
 
-function batchesOf(wanted: readonly Wanted[]): (readonly Wanted[])[] {
+function batchesOf<Row>(wanted: readonly Wanted<Row>[]): (readonly Wanted<Row>[])[] {
   const count = Math.ceil(wanted.length / maxOfOneStatement);
   return Array.from({ length: count }, (_, i) =>
     wanted.slice(i * maxOfOneStatement, (i + 1) * maxOfOneStatement),
@@ -101,7 +112,10 @@ function batchesOf(wanted: readonly Wanted[]): (readonly Wanted[])[] {
 }
 
 /** @returns in the order asked for */
-function selectHeads(database: Database, wanted: readonly Wanted[]): Promise<(SecretHeadRow | undefined)[]> {
+function selectHeads(
+  database: Database,
+  wanted: readonly WantedSecret[],
+): Promise<(SecretHeadRow | undefined)[]> {
   return database.outsideCompanies((sql) => {
     const [first, ...others] = wanted;
     return first !== undefined && others.length === 0 ? selectOne(sql, first) : selectSeveral(sql, wanted);
@@ -110,7 +124,7 @@ function selectHeads(database: Database, wanted: readonly Wanted[]): Promise<(Se
 
 async function selectOne(
   sql: postgres.Sql,
-  { companyId, secretKey }: Wanted,
+  { companyId, secretKey }: WantedSecret,
 ): Promise<(SecretHeadRow | undefined)[]> {
   const [row] = await sql<(SecretHeadRow | { readonly companyId: null })[]>`
     select * from read_secret(${companyId}, ${secretKey})`;
@@ -119,23 +133,25 @@ async function selectOne(
 
 async function selectSeveral(
   sql: postgres.Sql,
-  wanted: readonly Wanted[],
+  wanted: readonly WantedSecret[],
 ): Promise<(SecretHeadRow | undefined)[]> {
   const companies = wanted.map(({ companyId }) => companyId);
   const secretKeys = wanted.map(({ secretKey }) => secretKey);
   const rows = await sql<SecretHeadRow[]>`
     select * from read_secrets(${arrayText(companies)}::text::uuid[], ${arrayText(secretKeys)}::text::text[])`;
+  return inOrder(wanted, rows);
+}
+
+/** @returns for each secret its row */
+export function inOrder<Row extends WantedSecret>(
+  wanted: readonly WantedSecret[],
+  rows: readonly Row[],
+): (Row | undefined)[] {
   const found = new Map(rows.map((row) => [nameOf(row), row]));
   return wanted.map((each) => found.get(nameOf(each)));
 }
 
 /** Ids have one length, so that two of these are never the same. */
-function nameOf({
-  companyId,
-  secretKey,
-}: {
-  readonly companyId: string;
-  readonly secretKey: string;
-}): string {
+function nameOf({ companyId, secretKey }: WantedSecret): string {
   return `${companyId} ${secretKey}`;
 }

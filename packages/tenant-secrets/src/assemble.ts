@@ -76,11 +76,21 @@ export function assembleTenantSecrets<C extends Catalog>(
   requireDrivers(catalog, drivers);
 
   const base = assembleBase(options, openAuditLog);
-  const { database, infisical, companyKeys, rowKeys, audit, authentic, operations, loadSigningKey } = base;
+  const {
+    database,
+    infisical,
+    companyKeys,
+    rowKeys,
+    audit,
+    authentic,
+    operations,
+    loadSigningKey,
+    ownRegion,
+  } = base;
   const cacheOptions = { ...defaultCache, ...options.cache };
   const limits = createRateLimits(database, audit, options.limits);
-  const rows = createCompanyRows(database, authentic, cacheOptions);
-  const companies = limitedCompanies(createCompanies(operations, rows, base.masterKeys.region), {
+  const rows = createCompanyRows(database, authentic, { ...cacheOptions, ownRegion });
+  const companies = limitedCompanies(createCompanies(operations, rows), {
     limits,
     catalog,
   });
@@ -93,15 +103,26 @@ export function assembleTenantSecrets<C extends Catalog>(
     options.mail && createMailing(options.mail, () => signInSecrets.load(), noteMailIn(database));
 
   const held = assembleStores(base, { catalog, quotas: options.quotas, cacheOptions, replaceStores });
-  const { stores, cache, databaseStore, announceOutside: announce } = held;
+  const { stores, copies, cache, databaseStore, announceOutside: announce } = held;
   const { shadowSample = 0.01, mirrorRequestsPerMinute = 60 } = options;
   const shadowReads = createShadowReads({ ...base, databaseStore, sample: shadowSample });
   const onServed = shadowReads.served;
-  const vault = createVault({ ...base, catalog, companies, stores, cache, verifiers, checks, onServed });
+  const vault = createVault({
+    ...base,
+    catalog,
+    companies,
+    stores,
+    copies,
+    cache,
+    verifiers,
+    checks,
+    onServed,
+  });
   const keys = assembleKeys(base, {
     catalog,
     companies,
     stores,
+    copies,
     destination: options.backupDestination,
     gate: createApprovalGate(options.operatorApprovals ?? 2),
   });
@@ -118,6 +139,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     backfill: held.hybridStore.measure(),
     shadowReads: shadowReads.measure(),
     expiredReads: vault.expiredReads(),
+    copies: base.copyAges.measure(),
     eventsLost: base.eventsLost(),
   });
   const serve = createServe(base, { rows, authentication, cache, stamps, shadowReads });
@@ -132,8 +154,8 @@ export function assembleTenantSecrets<C extends Catalog>(
     searchValues: createValueSearch(operations, companies, companyKeys),
     companies,
     stamps,
-    suspension: createSuspension(operations),
-    secondFactorRule: createSecondFactorRule(operations, companies),
+    suspension: createSuspension(operations, ownRegion),
+    secondFactorRule: createSecondFactorRule(operations, companies, ownRegion),
     companySettings: createCompanySettings(operations, companies),
     authenticate: authentication.authenticate,
     limits,

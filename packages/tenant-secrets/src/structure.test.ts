@@ -165,8 +165,6 @@ const makersOfCompanyIds = [
   "companies/companies.ts",
   "jobs/maintenance.ts",
   "keys/company/rotation-run.ts",
-  "keys/rotation/emergency.ts",
-  "migration/company-by-id.ts",
   "stores/infisical/outside-settlement.ts",
   "vault/search.ts",
 ];

@@ -180,6 +180,7 @@ test("the client has the fields of a definition, and no other: one that is renam
   expectTypeOf(trpc.secrets.read.mutate).returns.resolves.toEqualTypeOf<{
     value: string;
     version: number;
+    copy?: { homeRegion: string; ageMs?: number | undefined } | undefined;
     stage?: "pending" | undefined;
   }>();
   expectTypeOf(trpc.keys.status.query).returns.resolves.toHaveProperty("versions");

@@ -2,7 +2,9 @@ import type { GraceOptions, RequestOptions } from "../operations/fields.ts";
 import type { CallsOf } from "../operations/operation.ts";
 import type {
   BatchWriteResult,
+  Freshness,
   ListOptions,
+  ReadValue,
   RemoveOptions,
   RemoveResult,
   SecretList,
@@ -32,15 +34,20 @@ export interface SetManyOptions extends RequestOptions, GraceOptions, Pick<Write
   readonly expectedVersions?: Readonly<Record<string, number>> | undefined;
 }
 
+/** A value of a catalogue's type, as it was read. */
+export type TypedRead<Value> = Omit<ReadValue, "value"> & { readonly value: Value };
+
 /** The secrets of one company, typed by the catalogue. In process and over HTTP it is the same interface. */
 export interface CompanySecrets<C extends Catalog> {
   /**
    * @throws {TenantSecretsError} NOT_FOUND where there is none, or it is not this caller's to know; UNKNOWN_SECRET_KEY,
    *   FORBIDDEN, INTEGRITY_FAILURE, KEY_UNAVAILABLE, STORE_UNAVAILABLE, DATABASE_UNAVAILABLE, AUDIT_UNAVAILABLE
    */
-  get<K extends SecretKeyOf<C>>(secretKey: K): Promise<ValueOf<C, K>>;
+  get<K extends SecretKeyOf<C>>(secretKey: K, options?: Freshness): Promise<ValueOf<C, K>>;
+  /** As `get`, with the version, and what there is to know of a copy. */
+  read<K extends SecretKeyOf<C>>(secretKey: K, options?: Freshness): Promise<TypedRead<ValueOf<C, K>>>;
   /** As `get`, with undefined in place of NOT_FOUND. */
-  find<K extends SecretKeyOf<C>>(secretKey: K): Promise<ValueOf<C, K> | undefined>;
+  find<K extends SecretKeyOf<C>>(secretKey: K, options?: Freshness): Promise<ValueOf<C, K> | undefined>;
   /** @throws {TenantSecretsError} as `get`, and INVALID_VALUE, CONFLICT, NOT_SUPPORTED */
   set<K extends SecretKeyOf<C>>(
     secretKey: K,
@@ -53,6 +60,7 @@ export interface CompanySecrets<C extends Catalog> {
    */
   getMany<K extends SecretKeyOf<C>>(
     secretKeys: readonly K[],
+    options?: Freshness,
   ): Promise<{ readonly [Key in K]?: ValueOf<C, Key> }>;
   /**
    * As `set`, of 1 to 100 secrets: all of them, or none.

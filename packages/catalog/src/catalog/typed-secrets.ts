@@ -1,16 +1,16 @@
 import { batchRefused, TenantSecretsError, type SecretFailure } from "../vocabulary/errors.ts";
 import type { Catalog, SecretKeyOf, ValueOf } from "./catalog.ts";
-import type { TextWrite } from "../operations/secrets.ts";
+import type { Freshness, TextWrite } from "../operations/secrets.ts";
 import type { CompanySecrets, SecretTransport, SecretValues, SetManyOptions } from "./company-secrets.ts";
 import { withActiveValue } from "./active-value.ts";
 import { decodeValue, encodeValue } from "./value.ts";
 
 /** Puts the catalogue's types on a transport. */
 export function companySecrets<C extends Catalog>(catalog: C, transport: SecretTransport): CompanySecrets<C> {
-  const get = async <K extends SecretKeyOf<C>>(secretKey: K): Promise<ValueOf<C, K>> => {
+  const get = async <K extends SecretKeyOf<C>>(secretKey: K, options?: Freshness): Promise<ValueOf<C, K>> => {
     catalog.get(secretKey);
-    const found =
-      transport.local?.read(secretKey) ?? transport.read({ secretKey }).then(({ value }) => value);
+    const local = options?.maxAgeMs === undefined ? transport.local?.read(secretKey) : undefined;
+    const found = local ?? transport.read({ secretKey, ...options }).then(({ value }) => value);
     return decodeValue(catalog, secretKey, typeof found === "string" ? found : await found);
   };
   const useBytes: CompanySecrets<C>["useBytes"] = async (secretKey, work) => {
@@ -19,18 +19,26 @@ export function companySecrets<C extends Catalog>(catalog: C, transport: SecretT
   };
   return {
     get,
-    find: async (secretKey) => {
+    read: async (secretKey, options) => {
+      catalog.get(secretKey);
+      const found = await transport.read({ secretKey, ...options });
+      return { ...found, value: decodeValue(catalog, secretKey, found.value) };
+    },
+    find: async (secretKey, options) => {
       try {
-        return await get(secretKey);
+        return await get(secretKey, options);
       } catch (error) {
         if (error instanceof TenantSecretsError && error.code === "NOT_FOUND") return undefined;
         throw error;
       }
     },
-    getMany: async <K extends SecretKeyOf<C>>(secretKeys: readonly K[]) => {
+    getMany: async <K extends SecretKeyOf<C>>(secretKeys: readonly K[], options?: Freshness) => {
       for (const secretKey of secretKeys) catalog.get(secretKey);
       const texts = new Map(
-        (await transport.readMany({ secretKeys })).map(({ secretKey, value }) => [secretKey, value]),
+        (await transport.readMany({ secretKeys, ...options })).map(({ secretKey, value }) => [
+          secretKey,
+          value,
+        ]),
       );
       const values: { [Key in K]?: ValueOf<C, Key> } = {};
       for (const secretKey of secretKeys) {

@@ -15,6 +15,8 @@ export const maxReminderDays = 365;
 const maxReminders = 10;
 /** How far ahead a list can look, in days: ten years. */
 export const maxExpiresWithinDays = 3653;
+/** A year: the longest that one may ask of a copy, in milliseconds. */
+export const maxCopyAgeMs = 31_536_000_000;
 /** The highest version that the database has room for. */
 const maxVersion = 2_147_483_647;
 

@@ -8,6 +8,7 @@ import {
   expiry,
   grace,
   maxBatchSecrets,
+  maxCopyAgeMs,
   maxExpiresWithinDays,
   note,
   request,
@@ -80,9 +81,32 @@ const RemovedSecret = z.object({
 });
 export type RemovedSecret = Readonly<z.infer<typeof RemovedSecret>>;
 
+/** Of an answer in a region that has copies of a company that is at home in another one. */
+const CopyMark = z.object({
+  homeRegion: z.string(),
+  /**
+   * How old the copy can be, in milliseconds: since when nothing has been heard of the home. Left out where it has never been heard
+   * of.
+   */
+  ageMs: z.int().min(0).optional(),
+});
+export type CopyMark = Readonly<z.infer<typeof CopyMark>>;
+
+/** What answers of a region with copies have; left out at home. */
+const copy = { copy: CopyMark.optional() };
+
+const freshness = {
+  /** Refuses an answer from a copy that is older, with STORE_UNAVAILABLE and a time to try again. Ignored at the company's home. */
+  maxAgeMs: wholeNumber(0, maxCopyAgeMs)
+    .optional()
+    .describe("Of a company at home in another region: refuse a copy that is older"),
+};
+export type Freshness = Readonly<z.infer<z.ZodObject<typeof freshness>>>;
+
 const ReadValue = z.object({
   value: z.string(),
   version,
+  ...copy,
   /** Given where it is not the current version: a rotation tries its next value. */
   stage: z.literal("pending").optional(),
 });
@@ -108,6 +132,7 @@ export const secretOperations = {
       expiresWithinDays: wholeNumber(0, maxExpiresWithinDays)
         .optional()
         .describe("Only what expires within so many days, or has expired; the first to expire first"),
+      ...freshness,
     },
     output: z.object({
       store: SecretStoreName,
@@ -115,6 +140,7 @@ export const secretOperations = {
       secrets: z.array(SecretDescription).readonly(),
       /** What could not be listed, because it could not be asked: what of a hybrid company is only in Infisical. */
       missing: z.literal("infisical").optional(),
+      ...copy,
     }),
   }),
 
@@ -139,6 +165,7 @@ export const secretOperations = {
        * rotation tries with a share of the uses.
        */
       canary: z.boolean().optional(),
+      ...freshness,
     },
     output: ReadValue,
   }),
@@ -148,7 +175,7 @@ export const secretOperations = {
     kind: "mutation",
     verb: "use",
     action: "secret.read",
-    input: { secretKeys: z.array(secretKey).min(1).max(maxBatchSecrets).readonly() },
+    input: { secretKeys: z.array(secretKey).min(1).max(maxBatchSecrets).readonly(), ...freshness },
     output: z.array(ReadValue.extend({ secretKey: z.string() })).readonly(),
   }),
 
@@ -157,7 +184,7 @@ export const secretOperations = {
     kind: "mutation",
     verb: "use",
     action: "secret.read",
-    input: { secretKey },
+    input: { secretKey, ...freshness },
     output: z.array(ReadValue).readonly(),
   }),
 
@@ -177,7 +204,7 @@ export const secretOperations = {
     verb: "reveal",
     stepUp: true,
     action: "secret.reveal",
-    input: { secretKey, purpose: RevealPurpose },
+    input: { secretKey, purpose: RevealPurpose, ...freshness },
     output: ReadValue,
   }),
 

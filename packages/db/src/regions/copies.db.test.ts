@@ -91,6 +91,8 @@ test("a region gets all secrets that are there, and each change of one in the tr
   const [, , before] = await copiesOf(company);
   expect(JSON.parse(before?.body ?? "")).toEqual({
     format: 1,
+    createdAtMs: expect.any(Number),
+    updatedAtMs: expect.any(Number),
     encrypted: "sealed 1",
     companyKeyVersion: 1,
     currentVersion: 1,

@@ -14,5 +14,11 @@ export {
   type SubscriptionState,
   type TargetState,
 } from "./status.ts";
-export { type CopiedSecretRow, readCopiedSecrets } from "./read-copies.ts";
+export {
+  type CopiedSecretRow,
+  createCopiedSecrets,
+  listCopiedSecrets,
+  readBeat,
+  readCopiedSecrets,
+} from "./read-copies.ts";
 export { resyncCopies, subscribeToCopies, unsubscribeFromCopies } from "./subscribe.ts";

@@ -2,7 +2,7 @@ import type postgres from "postgres";
 import { z } from "zod";
 import { arrayText } from "../array-text.ts";
 import type { Database } from "../connect.ts";
-import type { SecretHeadRow } from "../secret-heads.ts";
+import { createSecretReads, inOrder, type SecretHeadRow, type WantedSecret } from "../secret-heads.ts";
 
 /** A copy of a secret that its home has sent here. */
 export interface CopiedSecretRow {
@@ -12,6 +12,8 @@ export interface CopiedSecretRow {
   readonly homeEpoch: number;
   /** The head as it is at home; undefined where the body has another form. Its MAC is not checked yet. */
   readonly head: SecretHeadRow | undefined;
+  /** Of the head, in milliseconds of Unix time, as its home's lists show them; undefined as `head` is. No MAC is over them. */
+  readonly times: { readonly createdAtMs: number; readonly updatedAtMs: number } | undefined;
   /** Up to when what is here is complete, by the home's clock, in milliseconds of Unix time; null where no beat has arrived. */
   readonly beatAtMs: number | null;
 }
@@ -37,11 +39,11 @@ const Body = z.strictObject({
     .string()
     .regex(/^(?:[0-9a-f]{2})*$/)
     .transform((text) => Buffer.from(text, "hex")),
+  createdAtMs: z.number(),
+  updatedAtMs: z.number(),
 });
 
-type Wanted = Pick<SecretHeadRow, "companyId" | "secretKey">;
-
-interface StoredCopy extends Omit<CopiedSecretRow, "head"> {
+interface StoredCopy extends Omit<CopiedSecretRow, "head" | "times"> {
   readonly body: string;
 }
 
@@ -56,7 +58,7 @@ interface StoredCopy extends Omit<CopiedSecretRow, "head"> {
 export async function readCopiedSecrets(
   database: Database,
   ownRegion: string,
-  wanted: readonly Wanted[],
+  wanted: readonly WantedSecret[],
 ): Promise<readonly CopiedSecretRow[]> {
   const rows = await database.outsideCompanies((sql) => {
     const [first, ...others] = wanted;
@@ -64,10 +66,53 @@ export async function readCopiedSecrets(
       ? selectOne(sql, ownRegion, first)
       : selectSeveral(sql, ownRegion, wanted);
   });
-  return rows.map(({ body, ...row }) => ({ ...row, head: headOf(row, body) }));
+  return rows.map(copyOf);
 }
 
-async function selectOne(sql: postgres.Sql, ownRegion: string, { companyId, secretKey }: Wanted) {
+/** Reads copies one by one, as `createSecretReads` does: many that are asked for at once share a statement. */
+export function createCopiedSecrets(
+  database: Database,
+  ownRegion: string,
+): (companyId: string, secretKey: string) => Promise<CopiedSecretRow | undefined> {
+  return createSecretReads(database, async (wanted) =>
+    inOrder(wanted, await readCopiedSecrets(database, ownRegion, wanted)),
+  );
+}
+
+/**
+ * All copies of a company's secrets, by secret key.
+ *
+ * @returns as `readCopiedSecrets`
+ * @throws {DatabaseError}
+ */
+export async function listCopiedSecrets(
+  database: Database,
+  ownRegion: string,
+  companyId: string,
+): Promise<readonly CopiedSecretRow[]> {
+  const rows = await database.outsideCompanies(
+    (sql) => sql<StoredCopy[]>`select * from list_copies(${ownRegion}, ${companyId}) order by "secretKey"`,
+  );
+  return rows.map(copyOf);
+}
+
+/** When a home last wrote to this region, by its clock, in milliseconds of Unix time. @returns undefined where no beat has arrived */
+export async function readBeat(
+  database: Database,
+  ownRegion: string,
+  homeRegion: string,
+): Promise<number | undefined> {
+  const [row] = await database.outsideCompanies(
+    (sql) => sql<{ at: number | null }[]>`select read_beat(${ownRegion}, ${homeRegion}) as at`,
+  );
+  return row?.at ?? undefined;
+}
+
+function copyOf({ body, ...row }: StoredCopy): CopiedSecretRow {
+  return { ...row, ...contentOf(row, body) };
+}
+
+async function selectOne(sql: postgres.Sql, ownRegion: string, { companyId, secretKey }: WantedSecret) {
   const rows = await sql<(StoredCopy | { readonly companyId: null })[]>`
     select * from read_copy(${ownRegion}, ${companyId}, ${secretKey})`;
   return rows.filter((row) => row.companyId !== null);
@@ -76,7 +121,7 @@ async function selectOne(sql: postgres.Sql, ownRegion: string, { companyId, secr
 function selectSeveral(
   sql: postgres.Sql,
   ownRegion: string,
-  wanted: readonly Wanted[],
+  wanted: readonly WantedSecret[],
 ): Promise<readonly StoredCopy[]> {
   const companies = arrayText(wanted.map(({ companyId }) => companyId));
   const secretKeys = arrayText(wanted.map(({ secretKey }) => secretKey));
@@ -84,18 +129,20 @@ function selectSeveral(
     select * from read_copies(${ownRegion}, ${companies}::text::uuid[], ${secretKeys}::text::text[])`;
 }
 
-function headOf(
-  { companyId, secretKey }: Pick<StoredCopy, "companyId" | "secretKey">,
+function contentOf(
+  { companyId, secretKey }: WantedSecret,
   body: string,
-): SecretHeadRow | undefined {
+): Pick<CopiedSecretRow, "head" | "times"> {
   let json: unknown;
   try {
     json = JSON.parse(body);
   } catch {
-    return undefined;
+    return unreadable;
   }
   const parsed = Body.safeParse(json);
-  if (!parsed.success) return undefined;
-  const { format: _, ...head } = parsed.data;
-  return { companyId, secretKey, ...head };
+  if (!parsed.success) return unreadable;
+  const { format: _, createdAtMs, updatedAtMs, ...head } = parsed.data;
+  return { head: { companyId, secretKey, ...head }, times: { createdAtMs, updatedAtMs } };
 }
+
+const unreadable = { head: undefined, times: undefined };

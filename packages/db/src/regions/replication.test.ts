@@ -210,7 +210,7 @@ test("the earlier home takes no write once copies say that another region is the
   };
   expect(await enter()).toBe("ok");
   await home.sql`insert into company_homes (company_id, home_region, home_epoch) values (${company}, 'us-east', 2)`;
-  expect(await enter()).toBe("elsewhere");
+  expect(await enter()).toBe("elsewhere us-east");
   // It has come back.
   await home.sql`update companies set home_epoch = 2 where id = ${company}`;
   await home.sql`update companies set home_epoch = 3 where id = ${company}`;

@@ -1,7 +1,14 @@
 import { type Across, DatabaseError, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
 import type { AuditEntry, AuditLog } from "@repo/audit-log";
-import { type Caller, type CompanyId, forbidden, type TenantSecretsError, type Verb } from "@repo/catalog";
+import {
+  type Caller,
+  type CompanyId,
+  forbidden,
+  TenantSecretsError,
+  type Verb,
+  wrongRegion,
+} from "@repo/catalog";
 import { auditFailure, deny, requireConfirmation, type Attempt } from "./attempt.ts";
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { beginRequest } from "./management-requests.ts";
@@ -88,7 +95,7 @@ export interface Steps {
 /**
  * Changes and reads for callers, in a company or on the platform. Each operation checks its permission and then whether the
  * caller's session is confirmed for it, audits denials and failures, and converts errors to ours. A success is audited before
- * the answer is returned.
+ * the answer is returned. WRONG_REGION gets the address of the home.
  */
 export interface Operations {
   /**
@@ -120,11 +127,15 @@ export interface Operations {
 
 const MadeRow = z.object({ id: z.uuid() });
 
-export function createOperations(
-  database: Database,
-  authentic: Pick<AuthenticRows, "change">,
-  audit: AuditLog,
-): Operations {
+interface Dependencies {
+  readonly database: Database;
+  readonly authentic: Pick<AuthenticRows, "change">;
+  readonly audit: AuditLog;
+  /** The address of another region's API; undefined of one that is not known here. */
+  readonly addressOf: (region: string) => Promise<string | undefined>;
+}
+
+export function createOperations({ database, authentic, audit, addressOf }: Dependencies): Operations {
   const authorize = async (operation: Operation): Promise<void> => {
     const { caller, company, verb, to = verb, deny: reason } = operation;
     if (verb !== undefined && !isPermitted(caller, verb, company?.id))
@@ -136,7 +147,14 @@ export function createOperations(
 
   const attempt = async <T>(operation: Operation, changes: boolean, work: () => Promise<T>): Promise<T> => {
     await authorize(operation);
-    return auditFailure(audit, { ...attemptOf(operation), changes }, work);
+    try {
+      return await auditFailure(audit, { ...attemptOf(operation), changes }, work);
+    } catch (error) {
+      // What finds that a company is at home elsewhere may be a transaction, which looks up no address.
+      const home = error instanceof TenantSecretsError && error.code === "WRONG_REGION" && error.homeRegion;
+      if (typeof home !== "string") throw error;
+      throw wrongRegion(home, await addressOf(home).catch(() => undefined));
+    }
   };
 
   const recordIn = (statements: Statements, operation: Operation, events: readonly EventDetails[]) =>

@@ -157,7 +157,12 @@ export function createRateLimits(
       }
       if (caller.actor.kind === "job" || denial === undefined || seen.has(error)) return;
       // A suspended company's own programs go on calling, and are no guessers.
-      if (error.code === "RATE_LIMITED" || error.code === "COMPANY_SUSPENDED") return;
+      if (
+        error.code === "RATE_LIMITED" ||
+        error.code === "COMPANY_SUSPENDED" ||
+        error.code === "WRONG_REGION"
+      )
+        return;
       seen.add(error);
       const actor = actorOf(caller);
       const { companyId } = denial;

@@ -8,6 +8,8 @@ import { createCompanyKeys } from "../keys/company/company-keys.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { createRegionKeys } from "../keys/region-keys.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
+import { createCopiedKeys } from "../regions/copied-keys.ts";
+import { createCopyAges } from "../regions/copy-ages.ts";
 import { createRegionRegistry } from "../regions/registry.ts";
 import type { AssemblyOptions, Replacements } from "./assembly.ts";
 
@@ -33,19 +35,26 @@ export function assembleBase(
   });
   const rowKeys = createRowKeys(database, masterKeys);
   const authentic = createAuthenticRows({ database, audit }, rowKeys, onAlarm);
+  const regionKeys = createRegionKeys(database, masterKeys);
+  const registry = createRegionRegistry(database, authentic);
+  const addressOf = async (name: string) => (await registry.find(name))?.address;
   return {
     database,
     infisical,
+    /** The region of this deployment. */
+    ownRegion: region,
     masterKeys,
     auditKeys,
     loadSigningKey: createSigningKeys(database, masterKeys),
     companyKeys: createCompanyKeys(database, masterKeys, audit),
     rowKeys,
-    regionKeys: createRegionKeys(database, masterKeys),
-    registry: createRegionRegistry(database, authentic),
+    regionKeys,
+    registry,
+    copiedKeys: createCopiedKeys({ database, regionKeys, registry, ownRegion: region, onAlarm }),
+    copyAges: createCopyAges(database, region),
     audit,
     authentic,
-    operations: createOperations(database, authentic, audit),
+    operations: createOperations({ database, authentic, audit, addressOf }),
     /** For parts that may raise the same alarm at every use. */
     onAlarm,
     /** Where alarms go from now on; until the first call, nowhere. */

@@ -17,12 +17,16 @@ interface KeyOptions {
   readonly catalog: Catalog;
   readonly companies: Companies;
   readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
+  readonly copies: SecretStore;
   readonly destination: BackupDestination | undefined;
   readonly gate: ApprovalGate;
 }
 
 /** The operations on keys: their registry, backups, rotations and destruction. */
-export function assembleKeys(base: Base, { catalog, companies, stores, destination, gate }: KeyOptions) {
+export function assembleKeys(
+  base: Base,
+  { catalog, companies, stores, copies, destination, gate }: KeyOptions,
+) {
   const { database, infisical, masterKeys, auditKeys, companyKeys, audit, operations } = base;
   const keyBackups = createKeyBackups(database, infisical, operations);
   const storeBackup = createStoreBackup(masterKeys.region, keyBackups);
@@ -37,7 +41,9 @@ export function assembleKeys(base: Base, { catalog, companies, stores, destinati
     operations,
   });
   const list = async (company: Company) => {
-    const { secrets, unreachable } = await stores[company.secretStore].list(company);
+    const { secrets, unreachable } = await (
+      company.home === undefined ? stores[company.secretStore] : copies
+    ).list(company);
     if (unreachable !== undefined) throw unreachable;
     return secrets;
   };

@@ -47,11 +47,12 @@ export function createServe(base: Base, caches: Caches): Assembly<Catalog>["serv
 
 /** An undefined change: changes may have been missed, and every entry may be out of date. */
 function invalidateOnChange(
-  { auditKeys, rowKeys, companyKeys, registry }: Base,
+  { auditKeys, rowKeys, companyKeys, copiedKeys, registry }: Base,
   { rows, authentication, cache, stamps }: Caches,
 ): (change: Change | undefined) => void {
   const markAllStale = (): void => {
     companyKeys.invalidate();
+    copiedKeys.invalidate();
     rows.markStale();
     cache.markStale();
     authentication.markStale();
@@ -83,6 +84,7 @@ function invalidateOnChange(
         break;
       case "company-keys":
         companyKeys.invalidate(change.companyId);
+        copiedKeys.invalidate(change.companyId);
         break;
       case "company-secrets":
     }

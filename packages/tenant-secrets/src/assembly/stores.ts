@@ -4,6 +4,7 @@ import type { CacheTtl } from "../cache/cache.ts";
 import type { Bounds } from "../cache/fair-lru.ts";
 import type { Company } from "../companies/companies.ts";
 import { refusingOptions } from "../stores/capabilities.ts";
+import { createCopyStore } from "../stores/copies/copy-store.ts";
 import { createDatabaseStore } from "../stores/database/database-store.ts";
 import { createQuotas, type QuotaOptions } from "../stores/database/quotas.ts";
 import { createHybridStore } from "../stores/hybrid/hybrid-store.ts";
@@ -46,6 +47,7 @@ export function assembleStores(base: Base, options: StoreOptions) {
   const builtIn = { infisical: infisicalStore, hybrid: hybridStore, database: databaseStore };
   const inUse = { ...builtIn, ...replaceStores?.({ audit, stores: builtIn }) };
   return {
+    copies: createCopyStore(base),
     stores: {
       infisical: invalidating(refusingOptions(inUse.infisical), async ({ id }, secretKeys) => {
         for (const secretKey of secretKeys) await announceOutside(id, secretKey);

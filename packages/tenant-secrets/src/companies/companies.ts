@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull, sql, type SQL } from "drizzle-orm";
+import type { AuditAction } from "@repo/audit-log";
 import { tables, type CompanyRow, type Statements } from "@repo/db";
 import { z } from "zod";
 import {
@@ -14,6 +15,7 @@ import {
   SecretStoreName,
   Subdomain,
   TenantSecretsError,
+  wrongRegion,
 } from "@repo/catalog";
 import type { Attempt } from "../access/attempt.ts";
 import { secondFactorDue } from "../access/enrolment.ts";
@@ -31,6 +33,14 @@ export interface Company {
   readonly secretStore: SecretStoreName;
   /** Incremented by every change of the store: a write with an older epoch is refused, and retried under the current store. */
   readonly storeEpoch: number;
+  /** Where it is at home, if that is another region: then this one has copies of its secrets, and reads from those alone. */
+  readonly home?: CompanyHome | undefined;
+}
+
+export interface CompanyHome {
+  readonly region: string;
+  /** How often the home has been moved, from 1. */
+  readonly epoch: number;
 }
 
 /**
@@ -56,7 +66,8 @@ export interface Companies {
    * @param request the operation, for the event of a denial. A secret key that the catalogue does not list is left out of the
    *   event: it may be a value sent by mistake
    * @throws {TenantSecretsError} NOT_FOUND, the same for an unknown and a foreign company; COMPANY_SUSPENDED, except for what
-   *   operators do beside its secrets; RATE_LIMITED
+   *   operators do beside its secrets; WRONG_REGION for a company that is at home elsewhere, except for what a region with
+   *   copies does; RATE_LIMITED
    */
   resolve(request: Attempt, subdomain: string): Promise<CompanyScope>;
   /**
@@ -90,8 +101,8 @@ export interface Companies {
 
 const toManage = { verb: "companies", to: "manage companies" } as const;
 
-/** @param homeRegion where companies are at home that are created here */
-export function createCompanies(operations: Operations, rows: CompanyRows, homeRegion: string): Companies {
+export function createCompanies(operations: Operations, rows: CompanyRows): Companies {
+  const { ownRegion } = rows;
   /** A change that a request applies once. */
   const change = (
     { caller, action, ...request }: ManagementRequest,
@@ -118,18 +129,26 @@ export function createCompanies(operations: Operations, rows: CompanyRows, homeR
       const due = secondFactorDue(caller);
       if (due !== undefined) return operations.deny(request, due);
       const row = Subdomain.safeParse(subdomain).success ? await find(caller, subdomain) : undefined;
-      const company = row && verified(caller, row);
+      const company = row && verified(caller, row, ownRegion);
       // Audited in the caller's own company, whose auditors must not learn whether the other one exists.
       if (company === undefined) return operations.deny(request, notFound());
       if (row?.status === "suspended" && !reachesSuspended(request)) {
         return operations.deny({ ...request, companyId: company.id }, companySuspended());
+      }
+      if (company.home !== undefined && !servedFromCopies(request)) {
+        const { region } = company.home;
+        // No denial: the caller may do this, and the answer says where.
+        await operations.inSteps(
+          { ...request, caller: { ...caller, confirmationDue: false }, company, changes: false },
+          () => Promise.reject(wrongRegion(region, undefined)),
+        );
       }
       return { caller, company };
     },
 
     resolveCached: (caller, subdomain, now) => {
       const row = rows.peek(subdomain, now);
-      const company = row?.status === "active" ? verified(caller, row) : undefined;
+      const company = row?.status === "active" ? verified(caller, row, ownRegion) : undefined;
       return company && { caller, company };
     },
 
@@ -140,7 +159,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows, homeR
       } = scope;
       rows.invalidate(id);
       const row = await rows.findById(id);
-      const company = row && verified(caller, row);
+      const company = row && verified(caller, row, ownRegion);
       if (company === undefined) throw notFound();
       if (row?.status === "suspended") throw companySuspended();
       return { ...scope, company };
@@ -163,7 +182,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows, homeR
           storeEpoch: 1,
           status: "active",
           secondFactorRequired: false,
-          homeRegion,
+          homeRegion: ownRegion,
           homeEpoch: 1,
         } as const;
         const [row] = await statements
@@ -192,7 +211,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows, homeR
     rename: (caller, company, { subdomain, requestId }) => {
       const asked = { company, subdomain };
       return change({ caller, action: "company.rename", requestId, asked }, async (transaction) => {
-        const found = await lockNamed(transaction.statements, company);
+        const found = await lockNamed(transaction.statements, company, ownRegion);
         checkSubdomain(subdomain);
         return changeCompany(transaction, found, { subdomain });
       });
@@ -202,7 +221,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows, homeR
       const asked = { company, days };
       const request = { caller, action: "company.set-recovery", requestId: undefined, asked } as const;
       return change(request, async (transaction) => {
-        const found = await lockNamed(transaction.statements, company);
+        const found = await lockNamed(transaction.statements, company, ownRegion);
         checkRecoveryDays(days);
         return changeCompany(transaction, found, { recoveryDays: days });
       });
@@ -248,8 +267,16 @@ async function selectOverviews(
   }));
 }
 
-/** Finds a company by its subdomain, and locks its row. @throws {TenantSecretsError} NOT_FOUND */
-export async function lockNamed(statements: Statements, subdomain: string): Promise<StoredCompany> {
+/**
+ * Finds a company by its subdomain, and locks its row, to change it.
+ *
+ * @throws {TenantSecretsError} NOT_FOUND; WRONG_REGION for a company that is at home elsewhere
+ */
+export async function lockNamed(
+  statements: Statements,
+  subdomain: string,
+  ownRegion: string,
+): Promise<StoredCompany> {
   // An invalid subdomain names no company, and may be a text that PostgreSQL rejects.
   if (!Subdomain.safeParse(subdomain).success) throw notFound();
   const [found] = await statements
@@ -258,7 +285,13 @@ export async function lockNamed(statements: Statements, subdomain: string): Prom
     .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
     .for("no key update");
   if (found === undefined) throw notFound();
+  requireHome(found, ownRegion);
   return found;
+}
+
+/** @throws {TenantSecretsError} WRONG_REGION for a company that is at home elsewhere */
+export function requireHome({ homeRegion }: Pick<CompanyRow, "homeRegion">, ownRegion: string): void {
+  if (homeRegion !== ownRegion) throw wrongRegion(homeRegion, undefined);
 }
 
 type StoredCompany = typeof tables.companies.$inferSelect;
@@ -295,20 +328,36 @@ function reachesSuspended({ caller, action }: Attempt): boolean {
   return caller.actor.kind === "operator" && !action.startsWith("secret.");
 }
 
+/**
+ * What a region does for a company that is at home elsewhere: it reads secrets from copies, and its own people, API keys and audit
+ * log are its own. Everything else is done at home alone.
+ */
+const servedActions: ReadonlySet<string> = new Set<AuditAction>([
+  "secret.read",
+  "secret.reveal",
+  "secret.list",
+  "company.stamp",
+]);
+const servedKinds: readonly string[] = ["member", "invitation", "api-key", "audit"];
+
+function servedFromCopies({ action }: Attempt): boolean {
+  return servedActions.has(action) || servedKinds.some((kind) => action.startsWith(`${kind}.`));
+}
+
 /** The company of a row, if it is not deleted and the caller may enter it. */
-function verified({ actor }: Caller, row: CompanyRow): Company | undefined {
+function verified({ actor }: Caller, row: CompanyRow, ownRegion: string): Company | undefined {
   if (row.status === "deleted" || !entersCompany(actor, row.id)) return undefined;
   const known = verifiedRows.get(row);
   if (known !== undefined) return known;
-  const company: Company = {
-    id: companyIdOf(row),
-    subdomain: row.subdomain,
-    infisicalFolder: row.infisicalFolder,
-    secretStore: row.secretStore,
-    storeEpoch: row.storeEpoch,
-  };
+  const company = companyOfRow(row, ownRegion);
   verifiedRows.set(row, company);
   return company;
+}
+
+export function companyOfRow(row: CompanyRow, ownRegion: string): Company {
+  const { subdomain, infisicalFolder, secretStore, storeEpoch, homeRegion, homeEpoch } = row;
+  const company = { id: companyIdOf(row), subdomain, infisicalFolder, secretStore, storeEpoch };
+  return homeRegion === ownRegion ? company : { ...company, home: { region: homeRegion, epoch: homeEpoch } };
 }
 
 /** The parsed company per cached row, since a cached row is resolved many times. */

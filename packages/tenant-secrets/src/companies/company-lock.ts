@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Statements } from "@repo/db";
-import { TenantSecretsError } from "@repo/catalog";
+import { TenantSecretsError, wrongRegion } from "@repo/catalog";
 
 // Transactions that change a company's secrets share its lock; those that replace or destroy its keys hold it exclusively. It
 // is taken first, so that they cannot deadlock. An advisory lock, because a row lock would starve the exclusive holder: new
@@ -32,6 +32,7 @@ export class StoreHeld extends TenantSecretsError {
  * @param holder the run that changes the store, of whose own write this is
  * @throws {StoreChanged} if the company has another store meanwhile
  * @throws {StoreHeld} while another run changes the store
+ * @throws {TenantSecretsError} WRONG_REGION once copies have said that another region is the home now
  */
 export async function enterCompany(
   statements: Statements,
@@ -42,6 +43,8 @@ export async function enterCompany(
     sql`select enter_company(${id}, ${storeEpoch}, ${holder ?? null}) as state`,
   );
   if (entered?.state === "ok") return;
+  const home = /^elsewhere (.+)$/.exec(entered?.state ?? "")?.[1];
+  if (home !== undefined) throw wrongRegion(home, undefined);
   throw entered?.state === "held" ? new StoreHeld() : new StoreChanged();
 }
 

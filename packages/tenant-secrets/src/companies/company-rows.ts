@@ -5,6 +5,8 @@ import { createCache, type CacheTtl, type Cache } from "../cache/cache.ts";
 
 /** Cached lookup of companies by subdomain. */
 export interface CompanyRows extends Pick<Cache<CompanyRow>, "markStale" | "start" | "stop"> {
+  /** Of this deployment: companies with another home are at home elsewhere. */
+  readonly ownRegion: string;
   /**
    * @param now by `performance.now()`
    * @returns the cached row; undefined on a cache miss, and if there is no such company
@@ -32,7 +34,7 @@ const rowBytes = 700;
 export function createCompanyRows(
   database: Database,
   authentic: AuthenticRows,
-  cacheOptions: CacheTtl,
+  { ownRegion, ...cacheOptions }: CacheTtl & Pick<CompanyRows, "ownRegion">,
 ): CompanyRows {
   const rows = createCache<CompanyRow>({
     ...cacheOptions,
@@ -52,6 +54,7 @@ export function createCompanyRows(
   const load = (subdomain: string): Promise<CompanyRow | undefined> =>
     genuine(() => findCompanyRow(database, subdomain));
   return {
+    ownRegion,
     markStale: () => rows.markStale(),
     start: () => rows.start(),
     stop: () => rows.stop(),

@@ -18,7 +18,9 @@ let acme: Company;
 const moveTo = (store: SecretStoreName) =>
   fixture.superuser.begin((sql) => fixture.setStore(sql, acme.subdomain, store));
 const dueChecks = () =>
-  fixture.database.acrossCompanies((statements) => findDueChecks(statements, [checked], 10));
+  fixture.database.acrossCompanies((statements) =>
+    findDueChecks(statements, { ownRegion: "default", secretKeys: [checked], limit: 10 }),
+  );
 const valuesOf = async (secretKey: string) => {
   const rows = await fixture.superuser`
     select version from company_secret_versions

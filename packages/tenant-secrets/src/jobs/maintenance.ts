@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, notInArray, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, notInArray, sql, type SQL } from "drizzle-orm";
 import { z } from "zod";
 import { tables, type Statements } from "@repo/db";
 import type { AuditAction } from "@repo/audit-log";
@@ -57,12 +57,19 @@ interface ChangedSecret extends Pick<Head, "companyId" | "secretKey"> {
   readonly version: number | null;
 }
 
+interface MaintenanceParts extends DatabaseParts {
+  /** Secrets of companies that are at home elsewhere are looked after there. */
+  readonly ownRegion: string;
+}
+
 export function createSecretMaintenance({
   database,
   companyKeys,
   audit,
   onAlarm,
-}: DatabaseParts): SecretMaintenance {
+  ownRegion,
+}: MaintenanceParts): SecretMaintenance {
+  const { isServed, isDue } = conditions(ownRegion);
   /** Runs batches until one finds nothing to do. @returns the total */
   const untilNothing = async (signal: AbortSignal, batch: () => Promise<number>): Promise<number> => {
     await audit.ready();
@@ -99,7 +106,9 @@ export function createSecretMaintenance({
   /** Companies with secrets to purge, with their keys; empty at the end. */
   const findDue = async (passedOver: Set<string>): Promise<ReadonlyMap<string, HeadKeys | undefined>> => {
     for (;;) {
-      const companyIds = await database.acrossCompanies((statements) => selectDue(statements, passedOver));
+      const companyIds = await database.acrossCompanies((statements) =>
+        selectDue(statements, isDue, passedOver),
+      );
       const keys = await keysOf(companyIds, passedOver);
       if (keys.size > 0 || companyIds.length === 0) return keys;
     }
@@ -202,7 +211,7 @@ export function createSecretMaintenance({
               and v.expires_at <= now() + make_interval(days => ${maxReminderDays})
               and ${dueDays} < coalesce(v.reminded_days, ${maxReminderDays + 1}) and h.deleted_at is null
               and exists (select from ${companies} c where c.id = v.company_id and c.status <> 'deleted'
-                and c.secret_store <> 'infisical')
+                and c.secret_store <> 'infisical' and c.home_region = ${ownRegion})
             order by v.company_id, v.secret_key limit ${batchSize} for update of h, v
           ) due
           where v.company_id = due.company_id and v.secret_key = due.secret_key and v.version = due.version
@@ -217,19 +226,23 @@ export function createSecretMaintenance({
   };
 }
 
-/** Of a suspended company nothing is deleted. */
-const isServed = sql`not exists (select from ${companies} c where c.id = ${companySecrets.companyId} and c.status = 'suspended')`;
-
-/** Removed, and past the recovery window. */
-const isDue = and(
-  isServed,
-  isNotNull(companySecrets.deletedAt),
-  isNull(companySecrets.purgedAt),
-  lte(companySecrets.recoverUntil, sql`now()`),
-);
+function conditions(ownRegion: string) {
+  // Of a suspended company nothing is deleted.
+  const isServed = sql`not exists (select from ${companies} c where c.id = ${companySecrets.companyId}
+    and (c.status = 'suspended' or c.home_region <> ${ownRegion}))`;
+  // Removed, and past the recovery window.
+  const isDue = and(
+    isServed,
+    isNotNull(companySecrets.deletedAt),
+    isNull(companySecrets.purgedAt),
+    lte(companySecrets.recoverUntil, sql`now()`),
+  );
+  return { isServed, isDue };
+}
 
 async function selectDue(
   statements: Statements,
+  isDue: SQL | undefined,
   passedOver: ReadonlySet<string>,
 ): Promise<readonly string[]> {
   const rows = await statements

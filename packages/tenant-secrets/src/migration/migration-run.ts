@@ -46,7 +46,7 @@ type Step = RunStep<MigrationInput, MigrationFacts, "companies" | "report">;
 
 export interface MigrationRunParts extends MigrationParts {
   readonly infisical: Pick<InfisicalClient, "bulk">;
-  readonly rows: Pick<CompanyRows, "findById">;
+  readonly rows: Pick<CompanyRows, "findById" | "ownRegion">;
 }
 
 const jobSliceMs = 20_000;
@@ -60,6 +60,7 @@ const mostFailuresInRow = 3;
 /** Errors that another attempt does not mend. */
 const final: ReadonlySet<ErrorCode> = new Set([
   "COMPANY_SUSPENDED",
+  "WRONG_REGION",
   "FORBIDDEN",
   "INTEGRITY_FAILURE",
   "INVALID_VALUE",

@@ -77,6 +77,7 @@ export interface DueRotations {
 interface DueParts {
   readonly database: Pick<Database, "acrossCompanies">;
   readonly audit: Pick<AuditLog, "ready" | "recordInTransaction">;
+  readonly ownRegion: string;
 }
 
 /**
@@ -84,7 +85,7 @@ interface DueParts {
  * from the end of its run. A person who writes a value restarts the clock.
  */
 export async function startDueRotations(
-  { database: { acrossCompanies }, audit }: DueParts,
+  { database: { acrossCompanies }, audit, ownRegion }: DueParts,
   rotation: RotationRun,
   signal: AbortSignal,
 ): Promise<DueRotations> {
@@ -100,7 +101,7 @@ export async function startDueRotations(
       const due = await statements
         .select()
         .from(rotationPolicies)
-        .where(isDue)
+        .where(isDue(ownRegion))
         .orderBy(rotationPolicies.nextDueAt)
         .limit(batchSize)
         .for("update", { skipLocked: true });
@@ -155,9 +156,12 @@ export async function wakeRefused(
   });
 }
 
-/** Of companies that are served. */
-const isDue = sql`${rotationPolicies.state} = 'active' and ${rotationPolicies.nextDueAt} <= now()
-  and exists (select from companies c where c.id = ${rotationPolicies.companyId} and c.status = 'active' and c.secret_store <> 'infisical')`;
+/** Of companies that are served, and at home here. */
+const isDue = (
+  ownRegion: string,
+) => sql`${rotationPolicies.state} = 'active' and ${rotationPolicies.nextDueAt} <= now()
+  and exists (select from companies c where c.id = ${rotationPolicies.companyId} and c.status = 'active' and c.secret_store <> 'infisical'
+    and c.home_region = ${ownRegion})`;
 
 /** @returns how many policies were counted again, at most `batchSize` */
 async function recount(

@@ -1,4 +1,4 @@
-import { TenantSecretsError } from "@repo/catalog";
+import { type ErrorCode, TenantSecretsError } from "@repo/catalog";
 import type { Entered } from "../runs/definition.ts";
 import { defineRun, type Run } from "../runs/run.ts";
 import { askPerson } from "./asking.ts";
@@ -13,6 +13,8 @@ import { testValue } from "./test-value.ts";
 import { hourMs, type Phase, RotationFacts, RotationInput, type RotationStep } from "./rotation-state.ts";
 import { rotationCaller, type SecretParts } from "./secret-in-run.ts";
 
+const unserved: ReadonlySet<ErrorCode> = new Set(["COMPANY_SUSPENDED", "WRONG_REGION"]);
+
 export type RotationRun = Run<RotationInput, RotationFacts, unknown>;
 
 /** The rotation of one secret. Its subject is `secretSubject` of it, so that one at a time is under way. */
@@ -24,9 +26,8 @@ export function defineRotation(given: SecretParts & DriverParts): RotationRun {
       try {
         return await work(parts, step);
       } catch (error) {
-        // Its rotation goes on where it is, once the company is resumed.
-        if (error instanceof TenantSecretsError && error.code === "COMPANY_SUSPENDED")
-          return again(step, hourMs);
+        // Its rotation goes on where it is, once the company is resumed, or is at home here again.
+        if (error instanceof TenantSecretsError && unserved.has(error.code)) return again(step, hourMs);
         throw error;
       }
     };

@@ -26,7 +26,7 @@ import type { RotationInput, RotationStep } from "./rotation-state.ts";
 /** What a rotation needs of the rest of the product to read and to change a secret. */
 export interface SecretParts extends GrowingParts {
   readonly catalog: Catalog;
-  readonly rows: Pick<CompanyRows, "findById">;
+  readonly rows: Pick<CompanyRows, "findById" | "ownRegion">;
   readonly vault: Pick<Vault, "open">;
   readonly databaseStore: Pick<DatabaseStore, "findHead">;
 }

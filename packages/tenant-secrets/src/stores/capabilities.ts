@@ -5,7 +5,7 @@ import type { ActiveVersions, OfSecret, SecretStore } from "./store.ts";
 
 /** What callers may ask of a store, told from the groups of operations that it has. */
 export function capabilitiesOf(store: SecretStore): Capabilities {
-  const hasVersions = store.versions !== undefined;
+  const hasVersions = store.versions !== undefined && store.isCopy !== true;
   return {
     conditionalWrites: hasVersions,
     requestIds: hasVersions,
@@ -16,8 +16,8 @@ export function capabilitiesOf(store: SecretStore): Capabilities {
     rollback: hasVersions,
     purge: hasVersions,
     expiry: hasVersions,
-    bulk: store.batches !== undefined,
-    checks: store.checks !== undefined,
+    bulk: store.batches !== undefined && store.isCopy !== true,
+    checks: store.checks !== undefined && store.isCopy !== true,
     rotation: hasVersions,
     surroundingWhiteSpace: store.trimsValues !== true,
   };

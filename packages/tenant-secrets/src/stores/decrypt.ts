@@ -69,8 +69,8 @@ export async function decryptEach(
 }
 
 function openFound(encrypted: EncryptedSecret): StoredSecret {
-  const { version, expiresAtMs } = encrypted;
-  return { plaintext: encrypted.decrypt(), version, expiresAtMs };
+  const { version, expiresAtMs, copiedFrom } = encrypted;
+  return { plaintext: encrypted.decrypt(), version, expiresAtMs, copiedFrom };
 }
 
 function foundOf(

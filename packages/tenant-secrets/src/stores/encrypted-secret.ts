@@ -18,6 +18,8 @@ export interface EncryptedSecret {
   readonly ttlMs?: number;
   /** When it expires, in milliseconds of Unix time. It is served all the same. */
   readonly expiresAtMs?: number | undefined;
+  /** The company's home, where this is a copy that came from there. */
+  readonly copiedFrom?: string | undefined;
   /** What a share of the uses gets in its place, while a rotation tries its next value. */
   readonly canary?: Canary | undefined;
   /** @returns a new plaintext at each call; the caller wipes it @throws {TenantSecretsError} INTEGRITY_FAILURE */

@@ -29,6 +29,8 @@ export interface StoredSecret {
   readonly plaintext: Plaintext;
   readonly version: number;
   readonly expiresAtMs?: number | undefined;
+  /** As of its `EncryptedSecret`. */
+  readonly copiedFrom?: string | undefined;
 }
 
 /** A version that is active now. */
@@ -107,6 +109,8 @@ export interface SecretStore {
   remove(scope: CompanyScope, removal: OfSecret<RemoveOptions>): Promise<RemoveResult>;
   /** True where the store cuts white space off the ends of values, and so refuses such values. */
   readonly trimsValues?: true | undefined;
+  /** True where it has copies of secrets that are at home elsewhere, and what is not about them is refused with WRONG_REGION. */
+  readonly isCopy?: true | undefined;
   readonly versions?: VersionedOperations | undefined;
   readonly batches?: BatchOperations | undefined;
   readonly checks?: CheckOperations | undefined;

@@ -255,7 +255,7 @@ export function operationsOf({ database, infisical }: Pick<Fixture, "database" |
   const masterKeys = createMasterKeys(database, infisical, "default");
   const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
   const authentic = createAuthenticRows({ database, audit }, createRowKeys(database, masterKeys), () => {});
-  return createOperations(database, authentic, audit);
+  return createOperations({ database, authentic, audit, addressOf: async () => undefined });
 }
 
 /** The code of the TenantSecretsError that a call throws, or a text for any other result. */

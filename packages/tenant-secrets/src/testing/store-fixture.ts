@@ -48,7 +48,7 @@ export function createStores(
       recheckAfterMs: 300_000,
     }),
     infisical: infisicalStore,
-    maintenance: createSecretMaintenance(parts),
+    maintenance: createSecretMaintenance({ ...parts, ownRegion: "default" }),
   };
 }
 

@@ -16,6 +16,7 @@ import { inSpan } from "../access/spans.ts";
 import type { Companies, Company, CompanyScope } from "../companies/companies.ts";
 import type { WebhookVerifiers } from "../providers/webhook-verification.ts";
 import { StoreChanged } from "../companies/company-lock.ts";
+import type { CopyAges } from "../regions/copy-ages.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { SecretCache } from "./secret-cache.ts";
 
@@ -26,6 +27,10 @@ export interface VaultParts {
   readonly catalog: Catalog;
   readonly companies: Companies;
   readonly stores: Readonly<Record<SecretStoreName, SecretStore>>;
+  /** For companies that are at home elsewhere, whatever their store is there. */
+  readonly copies: SecretStore;
+  readonly copyAges: CopyAges;
+  readonly ownRegion: string;
   readonly audit: AuditLog;
   readonly operations: Operations;
   readonly cache: SecretCache;
@@ -90,7 +95,8 @@ export type Authorize = <T>(
   work: (scope: CompanyScope, store: SecretStore, steps: Steps) => Promise<T>,
 ) => Promise<T>;
 
-export function createAuthorize({ catalog, companies, stores, operations }: VaultParts): Authorize {
+export function createAuthorize(parts: VaultParts): Authorize {
+  const { catalog, companies, operations } = parts;
   return (call, work) => {
     const { operation, scope, secretKey } = call;
     const { caller, company } = scope;
@@ -101,11 +107,18 @@ export function createAuthorize({ catalog, companies, stores, operations }: Vaul
       const deny = refusalOf(call);
       return operations.inSteps({ caller, action, company, secretKey: known, deny, changes }, (steps) =>
         underCurrentStore(companies, scope, (current) =>
-          work(current, stores[current.company.secretStore], steps),
+          work(current, storeOf(parts, current.company), steps),
         ),
       );
     });
   };
+}
+
+function storeOf(
+  { stores, copies }: Pick<VaultParts, "stores" | "copies">,
+  { home, secretStore }: Company,
+): SecretStore {
+  return home === undefined ? stores[secretStore] : copies;
 }
 
 /** @returns why a caller may not make a call; undefined where it may */

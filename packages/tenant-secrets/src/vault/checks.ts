@@ -63,7 +63,7 @@ export function createSecretChecks(
   authorize: Authorize,
   write: VaultHandlers["write"],
 ): SecretChecks {
-  const { database, catalog, companies, checks, cache } = parts;
+  const { database, catalog, companies, checks, cache, ownRegion } = parts;
   const outcomes = new LRUCache<string, ReportedOutcome>({ max: 10_000, ttl: 60_000 });
 
   const check: SecretChecks["check"] = (scope, { secretKey, version }, options) =>
@@ -142,7 +142,7 @@ export function createSecretChecks(
         const startMs = Date.now();
         let total = 0;
         for (const secretKeys of keysByCheck(parts)) {
-          const due = await findDueChecks(statements, secretKeys, checksPerRound);
+          const due = await findDueChecks(statements, { ownRegion, secretKeys, limit: checksPerRound });
           for (const [i, { company, secretKey }] of due.entries()) {
             await enqueueJob(statements, {
               task: "check-credential",
@@ -165,12 +165,19 @@ export function createSecretChecks(
         await check(scope, { secretKey }, { signal });
       } catch (error) {
         const code = error instanceof TenantSecretsError ? error.code : undefined;
-        // After `resume` it is due again.
-        if (code !== "NOT_FOUND" && code !== "NOT_SUPPORTED" && code !== "COMPANY_SUSPENDED") throw error;
+        // After `resume` it is due again, and elsewhere its home checks it.
+        if (code === undefined || !uncheckedFor.has(code)) throw error;
       }
     },
   };
 }
+
+const uncheckedFor: ReadonlySet<TenantSecretsError["code"]> = new Set([
+  "NOT_FOUND",
+  "NOT_SUPPORTED",
+  "COMPANY_SUSPENDED",
+  "WRONG_REGION",
+]);
 
 /** The secret keys that have a check, grouped by provider. */
 function keysByCheck({ catalog }: Pick<VaultParts, "catalog">): readonly (readonly string[])[] {

@@ -5,9 +5,9 @@ import type { CompanyScope } from "../companies/companies.ts";
 import type { SecretStore, StoredSecret } from "../stores/store.ts";
 
 type ReadTarget = Pick<AuditEntry, "companyId" | "secretKey">;
-type ReadVersion = Pick<StoredSecret, "version" | "expiresAtMs">;
+type ReadVersion = Pick<StoredSecret, "version" | "expiresAtMs" | "copiedFrom">;
 
-/** Audits reads, and counts reads of expired values. */
+/** Audits reads, and counts reads of expired values. The subject of a read from a copy is the region that the copy came from. */
 export interface ReadAudit {
   /** Audits a read before its value is returned. @throws {TenantSecretsError} as the audit log does */
   record(caller: Caller, target: ReadTarget, secret: ReadVersion): Promise<void>;
@@ -42,8 +42,15 @@ export function createReadAudit(audit: AuditLog): ReadAudit {
   ): (() => boolean) => {
     const known = recorders.get(encrypted);
     if (known?.caller === caller) return known.record;
-    const { version } = encrypted;
-    const read = { action: "secret.read", outcome: "success", companyId, secretKey, version } as const;
+    const { version, copiedFrom: subject } = encrypted;
+    const read = {
+      action: "secret.read",
+      outcome: "success",
+      companyId,
+      secretKey,
+      version,
+      subject,
+    } as const;
     const record = audit.batchedRecorder(caller, read);
     recorders.set(encrypted, { caller, record });
     return record;
@@ -51,8 +58,8 @@ export function createReadAudit(audit: AuditLog): ReadAudit {
 
   return {
     record: async (caller, target, secret) => {
-      const { version } = secret;
-      const read = { ...target, version, action: "secret.read", outcome: "success" } as const;
+      const { version, copiedFrom: subject } = secret;
+      const read = { ...target, version, subject, action: "secret.read", outcome: "success" } as const;
       await (isPerson(caller) ? audit.record(caller, read) : audit.recordBatched(caller, read));
       countExpired(secret);
     },

@@ -22,6 +22,7 @@ import {
   type VaultHandlers,
   type VaultParts,
 } from "./authorize.ts";
+import { copyMark, requireAge } from "./copy-marks.ts";
 import { touchLastUsed, type ReadAudit } from "./read-audit.ts";
 import { openOrInvalidate, cacheKeyOf } from "./secret-cache.ts";
 
@@ -43,21 +44,23 @@ export interface Reads extends Pick<VaultHandlers, "read" | "readMany" | "readAc
 }
 
 type Asked = InputOf<VaultOperations["read"]>;
+type AskedSecret = Pick<Asked, "secretKey" | "maxAgeMs">;
 
 export function createReads(
-  { catalog, cache, onServed }: VaultParts,
+  { catalog, cache, copyAges, onServed }: VaultParts,
   authorize: Authorize,
   readAudit: ReadAudit,
 ): Reads {
   /** Finds values and audits their reads. @returns the first value, and the others */
   const readAudited = (
     resolved: CompanyScope,
-    secretKey: string,
+    { secretKey, maxAgeMs }: AskedSecret,
     findAll: (company: Company, store: SecretStore) => Promise<readonly (StoredSecret | undefined)[]>,
   ): Promise<readonly [StoredSecret, ...StoredSecret[]]> =>
     authorize({ ...readBy(resolved), secretKey }, async (scope, store) => {
       const { caller, company } = scope;
       catalog.get(secretKey);
+      await requireAge(copyAges, company, maxAgeMs);
       const [first, ...others] = (await findAll(company, store)).filter((secret) => secret !== undefined);
       if (first === undefined) throw notFound();
       const found = [first, ...others] as const;
@@ -107,7 +110,7 @@ export function createReads(
       const value = encrypted.decryptText();
       if (!readAudit.tryRecord(caller, company.id, { secretKey, encrypted })) return undefined;
       onServed(company, secretKey);
-      return { value, version: encrypted.version };
+      return { value, version: encrypted.version, ...copyMark(copyAges, encrypted.copiedFrom) };
     } catch {
       cache.invalidate(company.id, secretKey);
       return undefined;
@@ -115,10 +118,13 @@ export function createReads(
   };
 
   /** The current version; with `canary`, at times what a rotation tries in its place. */
-  const readOne = async (scope: CompanyScope, { secretKey, canary = false }: Asked): Promise<Served> => {
+  const readOne = async (
+    scope: CompanyScope,
+    { secretKey, canary = false, maxAgeMs }: Asked,
+  ): Promise<Served> => {
     let servedBy = scope.company;
     let isTried = false;
-    const [found] = await readAudited(scope, secretKey, async (company, store) => {
+    const [found] = await readAudited(scope, { secretKey, maxAgeMs }, async (company, store) => {
       servedBy = company;
       const current = await find(company, store, secretKey);
       const encrypted = canary && current !== undefined ? drawn(current, performance.now()) : current;
@@ -129,8 +135,8 @@ export function createReads(
     return { found, stage: isTried ? { stage: "pending" } : {} };
   };
 
-  const takeActive = (scope: CompanyScope, secretKey: string) =>
-    readAudited(scope, secretKey, async (company, store) => {
+  const takeActive = (scope: CompanyScope, { secretKey, maxAgeMs }: AskedSecret) =>
+    readAudited(scope, { secretKey, maxAgeMs }, async (company, store) => {
       // The provider rejected the cached current value: it may have been replaced.
       cache.invalidate(company.id, secretKey);
       return decryptActive(await findActive(store, company, { secretKey, isRefused: true }));
@@ -138,14 +144,20 @@ export function createReads(
 
   const load: Reads["load"] = async (scope, input) => {
     const { found, stage } = await readOne(scope, input);
-    return { ...valueOf(found), ...stage };
+    return { ...answerOf(found), ...stage };
   };
+
+  const answerOf = (found: StoredSecret): ReadValue => ({
+    ...valueOf(found),
+    ...copyMark(copyAges, found.copiedFrom),
+  });
 
   return {
     readCached,
     load,
     read: async (scope, input) => {
-      const { secretKey, canary = false } = input;
+      const { secretKey, canary = false, maxAgeMs } = input;
+      if (maxAgeMs !== undefined && scope.company.home !== undefined) return load(scope, input);
       const isTried =
         canary &&
         cache.current.peekIncludingStale(cacheKeyOf(scope.company, secretKey))?.canary !== undefined;
@@ -153,11 +165,12 @@ export function createReads(
       return cached ?? load(scope, input);
     },
 
-    readMany: (resolved, { secretKeys }) =>
+    readMany: (resolved, { secretKeys, maxAgeMs }) =>
       authorize(readBy(resolved), async (scope, store, steps) => {
         const { caller, company } = scope;
         checkBatch(secretKeys);
         for (const secretKey of secretKeys) catalog.get(secretKey);
+        await requireAge(copyAges, company, maxAgeMs);
         const visible = secretKeys.filter((secretKey) => covers(caller.actor, secretKey));
         const unusable = new Set<string>();
         const found =
@@ -179,16 +192,16 @@ export function createReads(
           }
           return visible.flatMap((secretKey) => {
             const secret = found.get(secretKey);
-            return secret === undefined ? [] : [{ secretKey, ...valueOf(secret) }];
+            return secret === undefined ? [] : [{ secretKey, ...answerOf(secret) }];
           });
         } finally {
           for (const { plaintext } of found.values()) plaintext.wipe();
         }
       }),
 
-    readActive: async (scope, { secretKey }) => {
-      const active = await takeActive(scope, secretKey);
-      return active.map(valueOf);
+    readActive: async (scope, input) => {
+      const active = await takeActive(scope, input);
+      return active.map(answerOf);
     },
 
     open: async (scope, input) => {
@@ -197,7 +210,7 @@ export function createReads(
     },
 
     openActive: async (scope, secretKey) => {
-      const active = await takeActive(scope, secretKey);
+      const active = await takeActive(scope, { secretKey });
       return active.map(openValueOf);
     },
   };

@@ -11,13 +11,14 @@ import { covers } from "../access/permissions.ts";
 import type { CompanyScope } from "../companies/companies.ts";
 import { capabilitiesOf, supported } from "../stores/capabilities.ts";
 import type { SecretStore, StoredDescription } from "../stores/store.ts";
+import { copyMark, requireAge } from "./copy-marks.ts";
 import { checkInput, type Authorize, type VaultHandlers, type VaultParts } from "./authorize.ts";
 
 const operations = vaultOperations;
 
 /** Metadata of secrets and versions, without values. */
 export function createVersions(
-  { catalog }: VaultParts,
+  { catalog, copyAges }: VaultParts,
   authorize: Authorize,
 ): Pick<
   VaultHandlers,
@@ -65,7 +66,7 @@ export function createVersions(
   ): Promise<T> =>
     authorize({ operation: operations.list, scope }, async (current, store, steps) => {
       const found = await work(store, current);
-      await steps.record({});
+      await steps.record({ subject: current.company.home?.region });
       return found;
     });
 
@@ -73,12 +74,14 @@ export function createVersions(
     list: (scope, input) =>
       describe(scope, async (store, { caller, company }) => {
         checkInput(operations.list, input);
+        await requireAge(copyAges, company, input.maxAgeMs);
         const { secrets, unreachable } = await store.list(company);
         const visible = secrets.filter(({ secretKey }) => covers(caller.actor, secretKey));
         return {
           store: company.secretStore,
           capabilities: capabilitiesOf(store),
           missing: unreachable && "infisical",
+          ...copyMark(copyAges, company.home?.region),
           secrets: expiring(visible, input).map((description) => {
             const entry = catalog.find(description.secretKey);
             return {

@@ -39,7 +39,7 @@ export function createWebhooks(
           if (active.length === 0) throw notFound();
           const signing = active.map((secret) => {
             const { value: text, version } = valueOf(secret);
-            return { text, version, expiresAtMs: secret.expiresAtMs };
+            return { text, version, expiresAtMs: secret.expiresAtMs, copiedFrom: secret.copiedFrom };
           });
           const used = verifyWebhook(verifier, signing, { request });
           await record.record(caller, { companyId: company.id, secretKey }, used);

@@ -17,9 +17,8 @@ import {
   type Transaction,
 } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
-import type { Company } from "../../companies/companies.ts";
+import { type Company, companyOfRow } from "../../companies/companies.ts";
 import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
-import { companyIdOf } from "../../companies/company-id.ts";
 import { revokeOperators } from "../../companies/operator-rows.ts";
 import { rotateAuditKey, type AuditKeys } from "../audit-keys.ts";
 import type { CompanyKeyRotation } from "../company/rotation.ts";
@@ -241,10 +240,12 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
           (notGenuine === 0 ? "" : `; ${notGenuine} were written by another party and are ignored`),
       );
 
-      const companies = await selectCompanies(database);
+      const companies = await selectCompanies(database, masterKeys.region);
       const remainders: Remainder[] = [];
       let rotated = 0;
-      for (const [index, { id, subdomain }] of companies.entries()) {
+      for (const [index, { id, subdomain, home }] of companies.entries()) {
+        // The keys of a company that is at home elsewhere are replaced there.
+        if (home !== undefined) continue;
         try {
           if (
             await companyKeyRotation.replaceOldKeys(caller, {
@@ -321,18 +322,12 @@ async function readClock(statements: Statements): Promise<Date> {
 }
 
 /** All companies: secrets of suspended and deleted ones are exposed as well. */
-async function selectCompanies(database: Database): Promise<Company[]> {
+async function selectCompanies(database: Database, ownRegion: string): Promise<Company[]> {
   const { companies } = tables;
   const rows = await database.acrossCompanies((statements) =>
     statements.select().from(companies).orderBy(asc(companies.subdomain), asc(companies.id)),
   );
-  return rows.map((row) => ({
-    id: companyIdOf(row),
-    subdomain: row.subdomain,
-    infisicalFolder: row.infisicalFolder,
-    secretStore: row.secretStore,
-    storeEpoch: row.storeEpoch,
-  }));
+  return rows.map((row) => companyOfRow(row, ownRegion));
 }
 
 function exposedOf(

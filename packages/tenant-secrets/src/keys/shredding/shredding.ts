@@ -14,7 +14,7 @@ import {
 } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
-import { changeCompany } from "../../companies/companies.ts";
+import { changeCompany, requireHome } from "../../companies/companies.ts";
 import { companyKeysTtlMs, type CompanyKeys } from "../company/company-keys.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
 import { endMirror } from "../../companies/company-mirror.ts";
@@ -63,6 +63,7 @@ interface Dependencies {
   readonly infisical: InfisicalClient;
   readonly companyKeys: CompanyKeys;
   readonly loadSigningKey: (keyVersion?: number) => Promise<SigningKey>;
+  readonly ownRegion: string;
 }
 
 type CompanyRow = typeof companies.$inferSelect;
@@ -70,7 +71,7 @@ type CompanyRow = typeof companies.$inferSelect;
 const toManage = { verb: "rotate", to: "manage keys" } as const;
 
 export function createShredding(dependencies: Dependencies): Shredding {
-  const { database, operations, gate, infisical, loadSigningKey } = dependencies;
+  const { database, operations, gate, infisical, loadSigningKey, ownRegion } = dependencies;
   const across = database.acrossCompanies;
 
   /** The content of a company's receipt, which names the folder to delete, and is signed again. */
@@ -135,6 +136,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
     if (company === undefined) throw notFound();
     // Found by its subdomain, which decides whose keys are destroyed: verify the row.
     writer.require({ kind: "company", ...company }, company);
+    requireHome(company, ownRegion);
     const earlier = await findReceipt(statements, company.id);
     if (earlier === undefined && company.secretStore === "infisical" && !withInfisicalFolder) {
       throw new TenantSecretsError(

@@ -54,7 +54,7 @@ interface Parts {
   readonly audit: AuditLog;
   readonly operations: Operations;
   readonly infisical: Pick<InfisicalClient, "bulk">;
-  readonly rows: Pick<CompanyRows, "findById">;
+  readonly rows: Pick<CompanyRows, "findById" | "ownRegion">;
   /** Requests a minute, of mirrors and migrations together; null: no limit of ours. */
   readonly requestsPerMinute: number | null;
 }
@@ -113,7 +113,7 @@ export function createMirroring(parts: Parts): Mirroring {
         async (transaction) => {
           const events: EventDetails[] = [];
           for (const subdomain of [...new Set(companies)].toSorted())
-            events.push(await (isOn ? switchOn : switchOff)(transaction, subdomain));
+            events.push(await (isOn ? switchOn : switchOff)(transaction, subdomain, rows.ownRegion));
           return audited(undefined, events);
         },
       ),
@@ -159,12 +159,17 @@ export function createMirroring(parts: Parts): Mirroring {
 /** Of companies that are not served at the moment. */
 const unserved: ReadonlySet<TenantSecretsError["code"]> = new Set([
   "COMPANY_SUSPENDED",
+  "WRONG_REGION",
   "NOT_FOUND",
   "KEY_DESTROYED",
 ]);
 
-async function switchOn({ statements, writer }: Transaction, subdomain: string): Promise<EventDetails> {
-  const company = await lockNamed(statements, subdomain);
+async function switchOn(
+  { statements, writer }: Transaction,
+  subdomain: string,
+  ownRegion: string,
+): Promise<EventDetails> {
+  const company = await lockNamed(statements, subdomain, ownRegion);
   writer.require({ kind: "company", ...company }, company);
   const [state] = await statements
     .select()
@@ -191,8 +196,12 @@ async function switchOn({ statements, writer }: Transaction, subdomain: string):
   return event;
 }
 
-async function switchOff({ statements }: Transaction, subdomain: string): Promise<EventDetails> {
-  const { id } = await lockNamed(statements, subdomain);
+async function switchOff(
+  { statements }: Transaction,
+  subdomain: string,
+  ownRegion: string,
+): Promise<EventDetails> {
+  const { id } = await lockNamed(statements, subdomain, ownRegion);
   await endMirror(statements, id);
   return { companyId: id, reason: "MIRROR_OFF" };
 }
