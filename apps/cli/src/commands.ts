@@ -99,6 +99,18 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Open a suspended company again",
       load: async () => (await import("./commands/companies.ts")).resumeCommand,
     },
+    "companies regions list": {
+      summary: "List the regions that a company is copied to",
+      load: async () => (await import("./commands/company-regions.ts")).listCommand,
+    },
+    "companies regions add": {
+      summary: "Copy a company to another region",
+      load: async () => (await import("./commands/company-regions.ts")).addCommand,
+    },
+    "companies regions remove": {
+      summary: "Delete a company's copies in another region",
+      load: async () => (await import("./commands/company-regions.ts")).removeCommand,
+    },
     search: {
       summary: "Say whose a leaked value is",
       load: async () => (await import("./commands/search.ts")).searchCommand,

@@ -57,6 +57,9 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
     case "approval.refuse":
     case "approval.use":
       return `approval ${subject}`;
+    case "company.add-region":
+    case "company.remove-region":
+      return `company-region ${companyId} ${subject}`;
     case "region.add":
     case "region.remove":
       return `region ${subject}`;

@@ -100,6 +100,8 @@ export {
 export { type OperatorDescription, operatorOperations } from "./operations/operators.ts";
 export {
   type AddedRegion,
+  type CompanyRegion,
+  companyRegionOperations,
   type NewRegion,
   type RegionDescription,
   type RegionIdentityText,

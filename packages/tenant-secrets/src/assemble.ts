@@ -48,6 +48,7 @@ import { requireSchemes } from "./providers/value-schemes.ts";
 import { webhookVerifiers } from "./providers/webhook-schemes.ts";
 import { requireVerifiers } from "./providers/webhook-verification.ts";
 import { requireDrivers, rotationDrivers } from "./rotation/drivers/drivers.ts";
+import { createCompanyRegions } from "./regions/company-regions.ts";
 import { createRegions } from "./regions/regions.ts";
 import { createRunControl } from "./runs/run-control.ts";
 import { tryInfisicalRights } from "./stores/infisical/infisical-rights.ts";
@@ -171,6 +172,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     isSignedIn: async (headers) => (await signIn?.(headers)) !== undefined,
     operators: createOperators(operations),
     regions: createRegions({ ...base, address: options.address, ownRegion: base.masterKeys.region }),
+    companyRegions: createCompanyRegions({ ...base, companies, ownRegion }),
     approvals: createApprovals(base),
     importLegacy: createLegacyImport(importParts, legacyImport),
     migrations: createMigrations(operations, migration, catalog),

@@ -43,6 +43,7 @@ import type { EndOrphan } from "./rotation/orphans.ts";
 import type { PeopleInRotations } from "./rotation/people.ts";
 import type { Policies } from "./rotation/policies.ts";
 import type { RotationLists } from "./rotation/rotation-lists.ts";
+import type { CompanyRegions } from "./regions/company-regions.ts";
 import type { Regions } from "./regions/regions.ts";
 import type { RunControl } from "./runs/run-control.ts";
 import type { SecretMaintenance } from "./jobs/maintenance.ts";
@@ -73,6 +74,7 @@ export interface Services {
   readonly me: Me;
   readonly operators: Operators;
   readonly regions: Regions;
+  readonly companyRegions: CompanyRegions;
   readonly approvals: Approvals;
   readonly masterKeys: MasterKeyRegistry;
   readonly masterKeyAge: MasterKeyAge;

@@ -1,12 +1,6 @@
-import { createAuditLog } from "@repo/audit-log";
 import { Plaintext } from "@repo/envelope";
 import type { Caller } from "@repo/tenant-secrets";
-import {
-  createAuditKeys,
-  createCompanyKeys,
-  createDatabaseStore,
-  createMasterKeys,
-} from "@repo/tenant-secrets/internals";
+import { assembleBase, createDatabaseStore } from "@repo/tenant-secrets/internals";
 import postgres from "postgres";
 import { startDeployment, type Deployment } from "./deployment.ts";
 import { inLanes, interleaved, ratioOf, timed } from "./measuring.ts";
@@ -85,9 +79,7 @@ type Table = (typeof tables)[number];
 
 /** In a process that has just started: nothing is cached. */
 function openStore({ database, client }: Deployment) {
-  const masterKeys = createMasterKeys(database, client, "default");
-  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
-  const companyKeys = createCompanyKeys(database, masterKeys, audit);
+  const { audit, companyKeys } = assembleBase({ database, infisical: client });
   return createDatabaseStore({ database, companyKeys, audit, onAlarm: console.error });
 }
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { rule } from "../vocabulary/malformed-input.ts";
+import { company, request } from "./fields.ts";
 import { operation, type InputOf, type OutputOf } from "./operation.ts";
 
 const nameRule = rule(
@@ -99,3 +100,38 @@ export const regionOperations = {
 
 export type NewRegion = InputOf<(typeof regionOperations)["add"]>;
 export type AddedRegion = Readonly<OutputOf<(typeof regionOperations)["add"]>>;
+
+const CompanyRegion = z.object({
+  region: z.string(),
+  /** Since when the company is copied there. */
+  since: z.date(),
+});
+export type CompanyRegion = Readonly<z.infer<typeof CompanyRegion>>;
+
+/** The regions that a company is copied to, besides its home. For operators. */
+export const companyRegionOperations = {
+  list: operation({
+    kind: "query",
+    verb: "companies",
+    input: z.strictObject({ company }),
+    output: z.array(CompanyRegion).readonly(),
+  }),
+
+  /** Copies the company there: its name, its keys encrypted to the region, and the current values, encrypted as they are. */
+  add: operation({
+    kind: "mutation",
+    verb: "companies",
+    stepUp: true,
+    input: z.strictObject({ company, region, ...request }),
+    output: CompanyRegion,
+  }),
+
+  /** Deletes all copies there. What backups of that region have, they keep until they expire. */
+  remove: operation({
+    kind: "mutation",
+    verb: "companies",
+    stepUp: true,
+    input: z.strictObject({ company, region, ...request }),
+    output: z.null(),
+  }),
+};

@@ -13,6 +13,7 @@ import { auditFailure, deny, requireConfirmation, type Attempt } from "./attempt
 import type { AuthenticRows, RowWriter } from "./authentic-rows.ts";
 import { beginRequest } from "./management-requests.ts";
 import { permits, permitsOnPlatform } from "./permissions.ts";
+import type { CopyWriter, SignedCopies } from "./signed-copies.ts";
 
 /** An operation of a caller, as the permissions and the audit log see it. */
 export interface Operation extends Pick<Attempt, "caller" | "action" | "secretKey" | "subject" | "version"> {
@@ -44,11 +45,16 @@ export function audited<T>(result: T, events: EventDetails | readonly EventDetai
   return { result, events: isList(events) ? events : [events] };
 }
 
-/** The context of a change: one transaction across companies. A change awaits nothing but its statements. */
-export interface Transaction {
+/** A transaction across companies that changes rows with a MAC. */
+export interface RowTransaction {
   readonly statements: Statements;
-  /** For rows with a MAC. */
   readonly writer: RowWriter;
+}
+
+/** The context of a change: one transaction across companies. A change awaits nothing but its statements. */
+export interface Transaction extends RowTransaction {
+  /** For what other regions are told of a company. */
+  readonly copies: CopyWriter;
 }
 
 export interface Change<T> extends Operation {
@@ -131,11 +137,13 @@ interface Dependencies {
   readonly database: Database;
   readonly authentic: Pick<AuthenticRows, "change">;
   readonly audit: AuditLog;
+  readonly signedCopies: Pick<SignedCopies, "during">;
   /** The address of another region's API; undefined of one that is not known here. */
   readonly addressOf: (region: string) => Promise<string | undefined>;
 }
 
-export function createOperations({ database, authentic, audit, addressOf }: Dependencies): Operations {
+export function createOperations(dependencies: Dependencies): Operations {
+  const { database, authentic, audit, signedCopies, addressOf } = dependencies;
   const authorize = async (operation: Operation): Promise<void> => {
     const { caller, company, verb, to = verb, deny: reason } = operation;
     if (verb !== undefined && !isPermitted(caller, verb, company?.id))
@@ -168,11 +176,13 @@ export function createOperations({ database, authentic, audit, addressOf }: Depe
     operation: Operation,
     work: (transaction: Transaction) => Promise<Audited<T>>,
   ): Promise<T> =>
-    authentic.change(async (statements, writer) => {
-      const { result, events } = await work({ statements, writer });
-      await recordIn(statements, operation, events);
-      return result;
-    });
+    signedCopies.during((copiesIn) =>
+      authentic.change(async (statements, writer) => {
+        const { result, events } = await work({ statements, writer, copies: copiesIn(statements) });
+        await recordIn(statements, operation, events);
+        return result;
+      }),
+    );
 
   const steps = (operation: Operation): Steps => ({
     commit: (work) => commit(operation, work),

@@ -11,6 +11,7 @@ import { createRowKeys } from "../keys/row-keys.ts";
 import { createCopiedKeys } from "../regions/copied-keys.ts";
 import { createCopyAges } from "../regions/copy-ages.ts";
 import { createRegionRegistry } from "../regions/registry.ts";
+import { createSignedCopies } from "../regions/signed-copies.ts";
 import type { AssemblyOptions, Replacements } from "./assembly.ts";
 
 export type Base = ReturnType<typeof assembleBase>;
@@ -38,6 +39,7 @@ export function assembleBase(
   const regionKeys = createRegionKeys(database, masterKeys);
   const registry = createRegionRegistry(database, authentic);
   const addressOf = async (name: string) => (await registry.find(name))?.address;
+  const signedCopies = createSignedCopies({ registry, regionKeys, rowKeys, onAlarm });
   return {
     database,
     infisical,
@@ -46,15 +48,16 @@ export function assembleBase(
     masterKeys,
     auditKeys,
     loadSigningKey: createSigningKeys(database, masterKeys),
-    companyKeys: createCompanyKeys(database, masterKeys, audit),
+    companyKeys: createCompanyKeys({ database, masterKeys, audit, signedCopies }),
     rowKeys,
     regionKeys,
     registry,
+    signedCopies,
     copiedKeys: createCopiedKeys({ database, regionKeys, registry, ownRegion: region, onAlarm }),
     copyAges: createCopyAges(database, region),
     audit,
     authentic,
-    operations: createOperations({ database, authentic, audit, addressOf }),
+    operations: createOperations({ database, authentic, audit, signedCopies, addressOf }),
     /** For parts that may raise the same alarm at every use. */
     onAlarm,
     /** Where alarms go from now on; until the first call, nowhere. */

@@ -47,7 +47,7 @@ export function createServe(base: Base, caches: Caches): Assembly<Catalog>["serv
 
 /** An undefined change: changes may have been missed, and every entry may be out of date. */
 function invalidateOnChange(
-  { auditKeys, rowKeys, companyKeys, copiedKeys, registry }: Base,
+  { auditKeys, rowKeys, companyKeys, copiedKeys, signedCopies }: Base,
   { rows, authentication, cache, stamps }: Caches,
 ): (change: Change | undefined) => void {
   const markAllStale = (): void => {
@@ -58,7 +58,7 @@ function invalidateOnChange(
     authentication.markStale();
     auditKeys.invalidate();
     rowKeys.invalidate();
-    registry.invalidate();
+    signedCopies.invalidate();
   };
   return (change) => {
     stamps.count(change);
@@ -69,9 +69,10 @@ function invalidateOnChange(
         return authentication.invalidate();
       case "master-keys":
         auditKeys.invalidate();
+        signedCopies.invalidate();
         return rowKeys.invalidate();
       case "regions":
-        return registry.invalidate();
+        return signedCopies.invalidate();
       case "company-members":
       case "company-api-keys":
         return;

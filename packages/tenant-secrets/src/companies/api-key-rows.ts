@@ -2,14 +2,14 @@ import { and, asc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { apiKeyState, selectKeyCompanies } from "@repo/audit-log";
 import { type ApiKeyDescription, notFound, TenantSecretsError } from "@repo/catalog";
-import type { Transaction } from "../access/operation.ts";
+import type { RowTransaction } from "../access/operation.ts";
 
 export type StoredApiKey = typeof tables.apiKeys.$inferSelect;
 type NewRow = Omit<StoredApiKey, "createdAt" | "lastUsedAt" | "revision" | "macKeyVersion" | "mac">;
 
 /** @param companyIds that a platform key may enter; empty for a company's own */
 export async function insertApiKey(
-  { statements, writer }: Transaction,
+  { statements, writer }: RowTransaction,
   made: NewRow,
   companyIds: readonly string[],
 ): Promise<StoredApiKey> {
@@ -61,7 +61,7 @@ export async function selectMakerNames(
 }
 
 /** Revokes a key whose answer was lost. @throws {TenantSecretsError} CONFLICT if it was used or revoked meanwhile */
-export async function endUnclaimed(transaction: Transaction, id: string): Promise<RevokedApiKey> {
+export async function endUnclaimed(transaction: RowTransaction, id: string): Promise<RevokedApiKey> {
   const { apiKeys } = tables;
   const unclaimed = and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt), isNull(apiKeys.lastUsedAt));
   const [ended] = await revokeApiKeys(transaction, unclaimed);
@@ -94,7 +94,7 @@ interface Ending {
  * @throws {TenantSecretsError} NOT_FOUND; INTEGRITY_FAILURE if its row is not genuine; CONFLICT if it has ended, except for a retry
  */
 export async function endAfter(
-  transaction: Transaction,
+  transaction: RowTransaction,
   which: SQL | undefined,
   { graceSeconds, nextExpiresAt }: Ending,
 ): Promise<EndingApiKey> {
@@ -148,7 +148,7 @@ export function revocationOf({ id, companyId, revision }: RevokedApiKey) {
  * @param most the maximum number of keys
  */
 export async function revokeApiKeys(
-  { statements, writer }: Transaction,
+  { statements, writer }: RowTransaction,
   which: SQL | undefined,
   most = 1,
 ): Promise<readonly RevokedApiKey[]> {

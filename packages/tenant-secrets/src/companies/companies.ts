@@ -20,7 +20,7 @@ import {
 import type { Attempt } from "../access/attempt.ts";
 import { secondFactorDue } from "../access/enrolment.ts";
 import type { ManagementRequest } from "../access/management-requests.ts";
-import { audited, type Operations, type Transaction } from "../access/operation.ts";
+import { audited, type Operations, type RowTransaction, type Transaction } from "../access/operation.ts";
 import { entersCompany } from "../access/permissions.ts";
 import { companyIdOf } from "./company-id.ts";
 import type { CompanyRows } from "./company-rows.ts";
@@ -303,12 +303,23 @@ type CompanyChange = Partial<
 >;
 
 /**
- * Changes a company's locked row.
+ * Changes a company's locked row, and what other regions are told of it.
  *
- * @throws {TenantSecretsError} INTEGRITY_FAILURE if the row is not genuine
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE if the row is not genuine, or one of a region that it is copied to
  */
 export async function changeCompany(
-  { statements, writer }: Transaction,
+  transaction: Transaction,
+  found: StoredCompany,
+  to: CompanyChange,
+): Promise<StoredCompany> {
+  const row = await changeCompanyRow(transaction, found, to);
+  await transaction.copies.company(row);
+  return row;
+}
+
+/** As `changeCompany`, for what no other region is told of: the store. */
+export async function changeCompanyRow(
+  { statements, writer }: RowTransaction,
   found: StoredCompany,
   to: CompanyChange,
 ): Promise<StoredCompany> {

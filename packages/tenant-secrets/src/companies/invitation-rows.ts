@@ -3,7 +3,7 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { invitationState, userState } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
-import type { Transaction } from "../access/operation.ts";
+import type { RowTransaction } from "../access/operation.ts";
 import type { NoteMail } from "./mailing.ts";
 
 const { companies, invitations, memberships, users } = tables;
@@ -48,7 +48,7 @@ export interface OpenInvitation {
  * @throws {TenantSecretsError} NOT_FOUND for an unknown token and a deleted company; CONFLICT for an invitation that was used,
  *   revoked or has expired, whose inviter may no longer invite, or whose company is suspended; INTEGRITY_FAILURE
  */
-export async function requireOpen(transaction: Transaction, token: string): Promise<OpenInvitation> {
+export async function requireOpen(transaction: RowTransaction, token: string): Promise<OpenInvitation> {
   const { statements, writer } = transaction;
   const [found] = await statements
     .select({ invitation: invitations, isExpired: sql<boolean>`${invitations.expiresAt} <= now()` })
@@ -77,7 +77,10 @@ export async function requireOpen(transaction: Transaction, token: string): Prom
 }
 
 /** A person who was removed or lost a role cannot come back through an invitation that they sent before. */
-async function requireInviter({ statements, writer }: Transaction, invitation: InvitationRow): Promise<void> {
+async function requireInviter(
+  { statements, writer }: RowTransaction,
+  invitation: InvitationRow,
+): Promise<void> {
   if (invitation.invitedByKind !== "user") return;
   const [inviter] = await statements
     .select({ user: users, membership: memberships })

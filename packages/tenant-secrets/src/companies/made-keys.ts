@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, inArray, isNull, or, sql, type SQL } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import type { MadeApiKey, MadeKeys } from "@repo/catalog";
-import { audited, type Audited, type Transaction } from "../access/operation.ts";
+import { audited, type Audited, type RowTransaction } from "../access/operation.ts";
 import { revocationOf, revokeApiKeys, selectPlatformSubdomains } from "./api-key-rows.ts";
 
 const { apiKeys, companies, operators } = tables;
@@ -21,7 +21,7 @@ const mostListed = 1000;
  * meanwhile.
  */
 export async function keysOfMaker(
-  transaction: Transaction,
+  transaction: RowTransaction,
   { kind, id, companyId, revoke }: Maker & { readonly revoke: boolean | undefined },
 ): Promise<Audited<MadeKeys>> {
   const isMaker = and(eq(apiKeys.createdByKind, kind), eq(apiKeys.createdById, id));

@@ -23,6 +23,7 @@ import {
   type Operation,
   type Operations,
   type Transaction,
+  type RowTransaction,
 } from "../access/operation.ts";
 import { givesRole, permitsOnPlatform } from "../access/permissions.ts";
 import type { Accounts } from "./accounts.ts";
@@ -285,7 +286,7 @@ function ofMember(company: Company, userId: string) {
 }
 
 /** @throws {TenantSecretsError} INTEGRITY_FAILURE if the row with this address is not genuine */
-export async function findOrMakeUser({ statements, writer }: Transaction, email: string): Promise<string> {
+export async function findOrMakeUser({ statements, writer }: RowTransaction, email: string): Promise<string> {
   const made = { id: randomUUID(), email };
   const beside = await writer.seal({ kind: "user", ...made, disabled: false });
   await statements

@@ -9,11 +9,12 @@ import {
   type SecretStoreName,
   TenantSecretsError,
 } from "@repo/catalog";
-import { changeCompany } from "../companies/companies.ts";
+import { changeCompanyRow } from "../companies/companies.ts";
 import { endMirror } from "../companies/company-mirror.ts";
 import { lockCompany, StoreChanged } from "../companies/company-lock.ts";
 import { type Comparison, type ComparedSecret } from "./comparison.ts";
 import { compare, type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
+import { refuseCopied } from "./copied-companies.ts";
 import { comparison } from "./copy.ts";
 import { makeCopiesOfFolder, makeOwn } from "./copy-origin.ts";
 import { driftEvent, driftsSince } from "./drift.ts";
@@ -54,6 +55,7 @@ export interface Direction {
  */
 export async function changeStore(work: CompanyWork, direction: Direction): Promise<CompanyOutcome> {
   await refuseShredded(work);
+  await work.step.commit((statements) => refuseCopied(statements, [work.company.id]));
   let moved = 0;
   for (let round = 0; round < maxRounds; round += 1) {
     const before = await comparison(work);
@@ -138,6 +140,7 @@ async function flip(work: CompanyWork, to: SecretStoreName, found: Comparison): 
     await lockCompany(statements, company.id);
     await requireEpoch(statements, company);
     await requireHold(statements, work);
+    await refuseCopied(statements, [company.id]);
     const [row] = await statements
       .select()
       .from(companies)
@@ -150,7 +153,7 @@ async function flip(work: CompanyWork, to: SecretStoreName, found: Comparison): 
     if (keys !== undefined && to === "hybrid")
       await makeOwn(statements, { companyId: company.id, keys }, changedSince);
     const storeEpoch = company.storeEpoch + 1;
-    const changed = await changeCompany({ statements, writer }, row, { secretStore: to, storeEpoch });
+    const changed = await changeCompanyRow({ statements, writer }, row, { secretStore: to, storeEpoch });
     const leftIn = to === "infisical" ? ("database" as const) : ("infisical" as const);
     // The copy in the folder is as old as the first change away from it.
     const wasLeft = company.secretStore !== "infisical" && to !== "infisical";

@@ -20,6 +20,7 @@ import { audited, type Operations } from "../access/operation.ts";
 import type { Lease, RunRow } from "../runs/lease.ts";
 import { selectLeft } from "./cleanup.ts";
 import { selectStores } from "./company-stores.ts";
+import { refuseCopied } from "./copied-companies.ts";
 import { MigrationInput } from "./migration-input.ts";
 import type { MigrationFacts, MigrationRun } from "./migration-run.ts";
 import type { NewRun } from "../runs/run.ts";
@@ -86,6 +87,8 @@ export function createMigrations(operations: Operations, run: MigrationRun, cata
       { caller, action: `migration.${verb}`, ...toMigrate },
       async ({ statements }) => {
         const ids = await selectCompanies(statements, request);
+        // Of all companies, those that are copied fail by themselves.
+        if (verb === "rollback" && request.companies !== "all") await refuseCopied(statements, ids);
         const changesNothing = verb === "plan" || verb === "verify";
         const row = await add(statements, {
           subject: changesNothing ? randomUUID() : changes,

@@ -230,7 +230,7 @@ function describe({ row, companies }: Listed): RegionDescription {
   return { ...identity, fingerprint: regionFingerprint(withKeyBytes(identity)), createdAt, companies };
 }
 
-function unknownRegion(): TenantSecretsError {
+export function unknownRegion(): TenantSecretsError {
   return new TenantSecretsError(
     "NOT_FOUND",
     'There is no such region: "regions list" shows those that were added here.',

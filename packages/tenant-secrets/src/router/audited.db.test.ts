@@ -72,6 +72,11 @@ const newInvitation = ({ company }: Pick<Place, "company">) =>
 const answerer = await newOperator(secrets, "answers");
 const anotherRequest = async () => ({ approval: await newRequest(fixture) });
 
+const knownRegion = async () => {
+  const { region } = await secrets.regions.add(operator, newRegion(`k-${randomUUID().slice(0, 8)}`));
+  return region.region;
+};
+
 const table: Readonly<Record<string, Row>> = {
   "me.setName": { action: "account.rename", denied: "program", input: () => ({ name: "Test" }) },
   "me.setPassword": {
@@ -255,6 +260,21 @@ const table: Readonly<Record<string, Row>> = {
   "approvals.refuse": { action: "approval.refuse", as: answerer, input: anotherRequest },
   "companies.suspend": { action: "company.suspend", as: operator, input: ({ company }) => ({ company }) },
   "companies.resume": { action: "company.resume", as: operator, input: ({ company }) => ({ company }) },
+  "companies.regions.list": {
+    action: "company.list-regions",
+    as: operator,
+    input: ({ company }) => ({ company }),
+  },
+  "companies.regions.add": {
+    action: "company.add-region",
+    as: operator,
+    input: async ({ company }) => ({ company, region: await knownRegion() }),
+  },
+  "companies.regions.remove": {
+    action: "company.remove-region",
+    as: operator,
+    input: ({ company }) => ({ company, region: "us" }),
+  },
   "companies.apiKeys.list": { action: "api-key.list", input: ({ company }) => ({ company }) },
   "companies.apiKeys.create": {
     action: "api-key.create",
@@ -574,6 +594,8 @@ test("these procedures ask a person to confirm", () => {
     "companies.members.change",
     "companies.members.remove",
     "companies.members.endSessions",
+    "companies.regions.add",
+    "companies.regions.remove",
     "companies.apiKeys.create",
     "companies.apiKeys.rotate",
     "invitations.create",

@@ -98,7 +98,8 @@ const removable = async () => {
 };
 
 let added: Promise<unknown> | undefined;
-const addRegionOnce = () => (added ??= secrets.regions.add(operator, newRegion("gone")));
+const addRegionOnce = () =>
+  (added ??= Promise.all(["gone", "known"].map((name) => secrets.regions.add(operator, newRegion(name)))));
 
 /** The permissions. A procedure without an entry fails the test. */
 const table: Readonly<Record<string, Row>> = {
@@ -239,6 +240,13 @@ const table: Readonly<Record<string, Row>> = {
     after: () => secrets.suspension.resume(operator, mine.company),
   },
   "companies.resume": { may: "operator", input: ({ company }) => ({ company }) },
+  "companies.regions.list": { may: "operator", input: ({ company }) => ({ company }) },
+  "companies.regions.add": {
+    may: "operator",
+    input: ({ company }) => ({ company, region: "known" }),
+    before: addRegionOnce,
+  },
+  "companies.regions.remove": { may: "operator", input: ({ company }) => ({ company, region: "known" }) },
   "companies.apiKeys.list": { may: insiders, input: ({ company }) => ({ company }) },
   "companies.apiKeys.create": {
     may: insiders,

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Caller } from "@repo/catalog";
 import { createFixture, operator, product, silentUrl } from "../testing/fixture.ts";
+import { newRegion } from "../testing/regions.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 
@@ -121,6 +122,9 @@ const theirs = () => secrets.company(acme, product);
 const newKeyOf = (company: string) =>
   ({ name: "made", companies: [company], platform: false, verbs: ["use"], secretKeys: ["*"] }) as const;
 
+const us = newRegion("us");
+const knowUs = () => secrets.regions.add(operator, us);
+
 const newEndpoint = { url: silentUrl, description: "", perSecond: 1 };
 
 /** An input of a change, and a different input under the same request id. */
@@ -217,6 +221,21 @@ const changes: Readonly<Record<string, Change>> = {
     },
     other: { revokeApiKeys: false },
   },
+  "companies.regions.add": {
+    caller: operator,
+    before: knowUs,
+    input: () => ({ company: acme, region: "us" }),
+    other: { region: "ap" },
+  },
+  "companies.regions.remove": {
+    caller: operator,
+    before: async () => {
+      await knowUs();
+      await secrets.companyRegions.add(operator, acme, { region: "us" });
+    },
+    input: () => ({ company: acme, region: "us" }),
+    other: { region: "ap" },
+  },
   "companies.apiKeys.create": {
     caller: operator,
     input: () => ({ ...newKeyOf(acme), expiresAt: inAnHour() }),
@@ -272,6 +291,8 @@ async function state(): Promise<unknown> {
     (select json_agg(v order by secret_key, version, company_id) from company_secret_versions v) as versions,
     (select json_agg(c order by id) from companies c) as companies,
     (select json_agg(m order by user_id) from memberships m) as members,
+    (select json_agg(r order by company_id) from company_regions r) as regions,
+    (select json_agg(c order by company_id, kind, name) from region_copies c) as copies,
     (select json_agg(k order by id) from api_keys k where revoked_at is null) as keys,
     (select json_agg(e order by id) from webhook_endpoints e) as endpoints,
     (select json_agg(d order by id) from webhook_deliveries d) as deliveries`;

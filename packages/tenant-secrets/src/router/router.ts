@@ -4,6 +4,7 @@ import {
   auditOperations,
   catalogOperations,
   companiesOperations,
+  companyRegionOperations,
   invitationLinkOperations,
   invitationOperations,
   keyOperations,
@@ -122,6 +123,18 @@ export const appRouter = router({
         remove: ({ members }, caller, { company, ...leaver }) => members.remove(caller, company, leaver),
         endSessions: async ({ members }, caller, { company, userId }) => {
           await members.endSessions(caller, company, userId);
+          return null;
+        },
+      }),
+    ),
+
+    regions: router(
+      procedures(companyRegionOperations, {
+        list: ({ companyRegions }, caller, { company }) => companyRegions.list(caller, company),
+        add: ({ companyRegions }, caller, { company, ...region }) =>
+          companyRegions.add(caller, company, region),
+        remove: async ({ companyRegions }, caller, { company, ...region }) => {
+          await companyRegions.remove(caller, company, region);
           return null;
         },
       }),

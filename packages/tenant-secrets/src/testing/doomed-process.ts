@@ -4,14 +4,11 @@ import { createInfisicalClient } from "@repo/infisical";
 import { json } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
-import { createAuditLog } from "@repo/audit-log";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { Plaintext } from "@repo/envelope";
 import { createOutbound } from "@repo/outbound";
 import { createTasks } from "../jobs/jobs.ts";
-import { createAuditKeys } from "../keys/audit-keys.ts";
-import { createCompanyKeys } from "../keys/company/company-keys.ts";
-import { createMasterKeys } from "../keys/master/master-keys.ts";
+import { assembleBase } from "../assembly/base.ts";
 import { createDatabaseStore } from "../stores/database/database-store.ts";
 import { assembleTenantSecrets } from "../assemble.ts";
 import { withCommitPoints, withRequestPoints } from "./points.ts";
@@ -74,9 +71,7 @@ const {
 
 /** Copies of three batches of 20 secrets each, which know nothing of earlier ones. */
 async function backfillThrice(): Promise<void> {
-  const masterKeys = createMasterKeys(database, client, "default");
-  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
-  const companyKeys = createCompanyKeys(database, masterKeys, audit);
+  const { audit, companyKeys } = assembleBase({ database, infisical: client });
   const store = createDatabaseStore({ database, companyKeys, audit, onAlarm: console.error });
   const caller = operator;
   const { company } = await secrets.companies.resolve({ caller, action: "secret.backfill" }, subdomain);

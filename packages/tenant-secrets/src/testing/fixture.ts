@@ -4,7 +4,7 @@ import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testin
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { type InfisicalEmulatorOptions, startInfisicalEmulator } from "@repo/infisical/emulator";
 import postgres from "postgres";
-import { createAuditLog, rowTables } from "@repo/audit-log";
+import { rowTables } from "@repo/audit-log";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { type Caller, systemCaller, type Role, type SecretStoreName } from "@repo/catalog";
 import { headMac, type HeadState, rowMac } from "@repo/envelope";
@@ -14,17 +14,14 @@ import type { CompanyScope } from "../companies/companies.ts";
 import { createOutbound } from "@repo/outbound";
 import type { MailOptions } from "../companies/mailing.ts";
 import { companyIdOf } from "../companies/company-id.ts";
-import { createAuthenticRows } from "../access/authentic-rows.ts";
-import { createOperations, type Operations } from "../access/operation.ts";
-import { createAuditKeys, type KeyReplacement } from "../keys/audit-keys.ts";
-import { createCompanyKeys } from "../keys/company/company-keys.ts";
+import type { Operations } from "../access/operation.ts";
+import type { KeyReplacement } from "../keys/audit-keys.ts";
 import { masterKeyName } from "../keys/master/master-key-name.ts";
-import { createMasterKeys } from "../keys/master/master-keys.ts";
-import { createRowKeys } from "../keys/row-keys.ts";
 import type { CredentialChecks } from "../providers/credential-check.ts";
 import { createTestAccounts, type TestAccounts } from "./accounts.ts";
 import { assembleTenantSecrets } from "../assemble.ts";
 import type { Assembly, AssemblyOptions } from "../assembly/assembly.ts";
+import { assembleBase } from "../assembly/base.ts";
 
 type DeliveryChat = Assembly<typeof deliveryChatCatalog>;
 type Emulator = Awaited<ReturnType<typeof startInfisicalEmulator>>;
@@ -142,10 +139,7 @@ export async function createFixture(
     await emulator.stop();
     await Promise.all([testDatabase, ...copies].map((each) => each.drop()));
   });
-  const masterKeys = createMasterKeys(database, infisical, region);
-  const rowKeys = createRowKeys(database, masterKeys);
-  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
-  const companyKeys = createCompanyKeys(database, masterKeys, audit);
+  const { rowKeys, companyKeys } = assembleBase({ database, infisical, region });
   let companies = 0;
   const remacCompanies: Fixture["remacCompanies"] = async (sql) => {
     const { active } = await rowKeys.load();
@@ -252,10 +246,7 @@ export function commitUnaudited(database: Database): KeyReplacement["commit"] {
 
 /** The operations of a separate process, with empty caches. */
 export function operationsOf({ database, infisical }: Pick<Fixture, "database" | "infisical">): Operations {
-  const masterKeys = createMasterKeys(database, infisical, "default");
-  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
-  const authentic = createAuthenticRows({ database, audit }, createRowKeys(database, masterKeys), () => {});
-  return createOperations({ database, authentic, audit, addressOf: async () => undefined });
+  return assembleBase({ database, infisical }).operations;
 }
 
 /** The code of the TenantSecretsError that a call throws, or a text for any other result. */

@@ -1,14 +1,11 @@
 import { z } from "zod";
-import { createAuditLog } from "@repo/audit-log";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { type Catalog, type SecretStoreName } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import type { RaiseAlarm } from "../access/alarms.ts";
 import type { Company, CompanyScope } from "../companies/companies.ts";
 import { product, type Fixture } from "./fixture.ts";
-import { createAuditKeys } from "../keys/audit-keys.ts";
-import { createCompanyKeys } from "../keys/company/company-keys.ts";
-import { createMasterKeys } from "../keys/master/master-keys.ts";
+import { assembleBase } from "../assembly/base.ts";
 import { findActive } from "../stores/capabilities.ts";
 import type { DatabaseStore } from "../stores/database/port.ts";
 import { createDatabaseStore } from "../stores/database/database-store.ts";
@@ -33,9 +30,7 @@ export function createStores(
   catalog: Catalog = deliveryChatCatalog,
   onAlarm: RaiseAlarm = () => {},
 ): Stores {
-  const masterKeys = createMasterKeys(database, infisical, "default");
-  const audit = createAuditLog(database, createAuditKeys(database, masterKeys));
-  const companyKeys = createCompanyKeys(database, masterKeys, audit);
+  const { audit, companyKeys } = assembleBase({ database, infisical });
   const parts = { database, companyKeys, audit, onAlarm };
   const databaseStore = createDatabaseStore({ ...parts, ...(quotas && { quotas }) });
   const infisicalStore = createInfisicalStore(infisical, createOutsideWrites(parts));

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { and, desc, eq, sql } from "drizzle-orm";
 import { LRUCache } from "lru-cache";
-import { DatabaseError, tables, type Database } from "@repo/db";
+import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
 import { asTenantSecretsError, type AuditLog } from "@repo/audit-log";
 import {
   type CompanyId,
@@ -11,6 +11,7 @@ import {
   TenantSecretsError,
 } from "@repo/catalog";
 import { type CompanyKey, deriveCompanyKey, type KeyPlace, unwrapKey, wrapKey } from "@repo/envelope";
+import type { CopiedKey, CopyWriter, SignedCopies } from "../../access/signed-copies.ts";
 import type { MasterKeyRing, MasterKeys } from "../master/master-keys.ts";
 
 const { companyKeys, companyKeyWraps } = tables;
@@ -28,6 +29,12 @@ export interface CompanyKeys {
    * @throws {TenantSecretsError} KEY_DESTROYED, KEY_UNAVAILABLE, INTEGRITY_FAILURE, and the errors of loading master keys
    */
   forDecryption(companyId: CompanyId, keyVersion: number): Promise<CompanyKey>;
+  /**
+   * The 32 bytes of each key that is not destroyed, to be encrypted to another region. The caller wipes them.
+   *
+   * @throws {TenantSecretsError} as `living`
+   */
+  secrets(companyId: CompanyId): Promise<readonly CopiedKey[]>;
   /** Drops the cached keys of one company, or of all. Keys that are being loaded are not cached either. */
   invalidate(companyId?: string): void;
 }
@@ -44,7 +51,15 @@ interface KeyRow extends Pick<typeof companyKeys.$inferSelect, "keyVersion" | "s
   readonly wrap: typeof companyKeyWraps.$inferSelect | null;
 }
 
-export function createCompanyKeys(database: Database, masterKeys: MasterKeys, audit: AuditLog): CompanyKeys {
+interface Dependencies {
+  readonly database: Database;
+  readonly masterKeys: MasterKeys;
+  readonly audit: AuditLog;
+  readonly signedCopies: Pick<SignedCopies, "during">;
+}
+
+export function createCompanyKeys(dependencies: Dependencies): CompanyKeys {
+  const { database, masterKeys, audit, signedCopies } = dependencies;
   const opened = new LRUCache<string, Opened>({ max: 10_000, ttl: companyKeysTtlMs });
 
   /** Rows of a company's keys, with the wrap under the newest master key of this region first. */
@@ -74,11 +89,12 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
         ),
     );
 
+  /** @returns the 32 bytes, which the caller wipes */
   const unwrap = async (
     companyId: CompanyId,
     keyVersion: number,
     row: KeyRow | undefined,
-  ): Promise<CompanyKey> => {
+  ): Promise<Buffer> => {
     if (row?.status === "destroyed") throw keyDestroyed();
     if (row?.wrap == null) {
       throw new TenantSecretsError(
@@ -89,15 +105,17 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
     const { masterKeyVersion, wrapped } = row.wrap;
     const { wrappingKey } = (await ringWith(masterKeys, masterKeyVersion)).get(masterKeyVersion);
     const place = placeOf(companyId, keyVersion, { region: masterKeys.region, masterKeyVersion });
-    return deriveCompanyKey(unwrapKey(wrappingKey, place, wrapped), companyId, keyVersion);
+    return unwrapKey(wrappingKey, place, wrapped);
   };
 
   /** @param row of the key, where the caller has just selected it */
   const open = (companyId: CompanyId, keyVersion: number, row?: KeyRow): Promise<CompanyKey> => {
     const keys = opened.get(companyId) ?? new Map<number, Promise<CompanyKey>>();
     if (!opened.has(companyId)) opened.set(companyId, keys);
-    const load = async () =>
-      unwrap(companyId, keyVersion, row ?? (await selectKeys(companyId, keyVersion))[0]);
+    const load = async () => {
+      const found = row ?? (await selectKeys(companyId, keyVersion))[0];
+      return deriveCompanyKey(await unwrap(companyId, keyVersion, found), companyId, keyVersion);
+    };
     const loading = keys.get(keyVersion) ?? load();
     keys.set(keyVersion, loading);
     loading.catch(() => keys.delete(keyVersion));
@@ -113,8 +131,7 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
       placeOf(companyId, 1, { region: active.region, masterKeyVersion: active.version }),
       secret,
     );
-    secret.fill(0);
-    await database.inCompany(companyId, async (statements) => {
+    const insert = async (statements: Statements, copies: CopyWriter): Promise<void> => {
       const made = await statements
         .insert(companyKeys)
         .values({ companyId, keyVersion: 1, status: "active" })
@@ -128,13 +145,21 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
         masterKeyVersion: active.version,
         wrapped,
       });
+      await copies.key({ companyId, keyVersion: 1, secret });
       await audit.recordInTransaction(statements, keyMaker, {
         action: "key.create",
         outcome: "success",
         companyId,
         version: 1,
       });
-    });
+    };
+    try {
+      await signedCopies.during((copiesIn) =>
+        database.inCompany(companyId, (statements) => insert(statements, copiesIn(statements))),
+      );
+    } finally {
+      secret.fill(0);
+    }
   };
 
   /** The keys that are not destroyed, the active one first. Empty if the company never had a key. */
@@ -172,6 +197,21 @@ export function createCompanyKeys(database: Database, masterKeys: MasterKeys, au
     forEncryption: async (companyId) => openRow(companyId, (await findOrMake(companyId))[0]),
     living: (companyId) => unwrapLiving(companyId, ifDestroyed),
     usable: (companyId) => unwrapLiving(companyId, ifUnusable),
+    secrets: async (companyId) => {
+      const secrets: CopiedKey[] = [];
+      try {
+        for (const row of await findLiving(companyId))
+          secrets.push({
+            companyId,
+            keyVersion: row.keyVersion,
+            secret: await unwrap(companyId, row.keyVersion, row),
+          });
+        return secrets;
+      } catch (error) {
+        for (const { secret } of secrets) secret.fill(0);
+        throw error;
+      }
+    },
     invalidate: (companyId) => {
       if (companyId === undefined) opened.clear();
       else opened.delete(companyId);

@@ -4,7 +4,13 @@ import { and, desc, eq, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { type Caller, type CompanyId, keyDestroyed, TenantSecretsError } from "@repo/catalog";
 import { type MasterKey, wrapKey } from "@repo/envelope";
-import { audited, type Audited, type Operations, type Steps } from "../../access/operation.ts";
+import {
+  audited,
+  type Audited,
+  type Operations,
+  type Steps,
+  type Transaction,
+} from "../../access/operation.ts";
 import type { Companies } from "../../companies/companies.ts";
 import { RunDriven, RunStopped, type Lease, type RunRow } from "../../runs/lease.ts";
 import { wrapping } from "./company-keys.ts";
@@ -131,7 +137,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
 
   /** The version of the active key: of a new one, if that is due. */
   const keyOf = async (
-    statements: Statements,
+    { statements, copies }: Pick<Transaction, "statements" | "copies">,
     masterKey: MasterKey,
     { companyId, madeUntil }: Asked,
   ): Promise<{ readonly keyVersion: number; readonly isNew: boolean }> => {
@@ -157,19 +163,24 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     const { region, version: masterKeyVersion, wrappingKey } = masterKey;
     const place = { kind: "company-key", owner: companyId, keyVersion, region, masterKeyVersion } as const;
     const secret = randomBytes(32);
-    const wrapped = wrapKey(wrappingKey, place, secret);
-    secret.fill(0);
-    await statements
-      .insert(companyKeyWraps)
-      .values({ companyId, keyVersion, region, masterKeyVersion, wrapped });
+    try {
+      const wrapped = wrapKey(wrappingKey, place, secret);
+      await statements
+        .insert(companyKeyWraps)
+        .values({ companyId, keyVersion, region, masterKeyVersion, wrapped });
+      await copies.key({ companyId, keyVersion, secret });
+    } finally {
+      secret.fill(0);
+    }
     return { keyVersion, isNew: true };
   };
 
   const beginIn = async (
-    statements: Statements,
+    transaction: Pick<Transaction, "statements" | "copies">,
     masterKey: MasterKey,
     asked: Asked,
   ): Promise<Audited<Begun | undefined>> => {
+    const { statements } = transaction;
     const { companyId } = asked;
     const total = await countEncrypted(statements, companyId);
     if (total === undefined) return audited(undefined, []);
@@ -181,7 +192,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
         ? started
         : (await companyRotation.lookUpUnfinished(statements, companyId))?.id;
     if (run === undefined || (typeof run === "string" && run !== started)) throw new RunEnded();
-    const { keyVersion, isNew } = await keyOf(statements, masterKey, asked);
+    const { keyVersion, isNew } = await keyOf(transaction, masterKey, asked);
     return audited({ keyVersion, run }, isNew ? { version: keyVersion } : []);
   };
 
@@ -190,7 +201,7 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     for (;;) {
       try {
         return await wrapping(masterKeys, ({ active }) =>
-          steps.commit(({ statements }) => beginIn(statements, active, asked)),
+          steps.commit((transaction) => beginIn(transaction, active, asked)),
         );
       } catch (error) {
         if (!(error instanceof RunEnded)) throw error;

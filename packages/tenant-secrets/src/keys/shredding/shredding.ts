@@ -14,7 +14,7 @@ import {
 } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
-import { changeCompany, requireHome } from "../../companies/companies.ts";
+import { changeCompanyRow, requireHome } from "../../companies/companies.ts";
 import { companyKeysTtlMs, type CompanyKeys } from "../company/company-keys.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
 import { endMirror } from "../../companies/company-mirror.ts";
@@ -149,15 +149,16 @@ export function createShredding(dependencies: Dependencies): Shredding {
 
   /** Destroys the keys, or returns the receipt of the earlier shredding. */
   const destroyKeys = async (
-    { statements, writer }: Transaction,
+    transaction: Transaction,
     { company, earlier }: LockedCompany,
     { backupsKeptDays, withInfisicalFolder = false, ...facts }: ShredOptions & ShredFacts,
   ): Promise<Audited<Shredded>> => {
+    const { statements } = transaction;
     const companyId = company.id;
     const events: EventDetails[] = [];
     if (withInfisicalFolder && company.secretStore !== "database") {
       // From here on, writes to Infisical are not admitted and writes to the database are refused.
-      const { revision } = await changeCompany({ statements, writer }, company, {
+      const { revision } = await changeCompanyRow(transaction, company, {
         secretStore: "database",
         storeEpoch: company.storeEpoch + 1,
       });
@@ -168,7 +169,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
       return audited({ company, signed: earlier }, [...events, { action: "key.shred-receipt", companyId }]);
     }
     const ofCompany = and(eq(apiKeys.companyId, companyId), isNull(apiKeys.revokedAt));
-    const revoked = await revokeApiKeys({ statements, writer }, ofCompany, Number.MAX_SAFE_INTEGER);
+    const revoked = await revokeApiKeys(transaction, ofCompany, Number.MAX_SAFE_INTEGER);
     events.push(...(await endMirror(statements, companyId)));
     const destroyed = { ...(await destroy(statements, companyId)), apiKeys: revoked.length };
     const shreddedAt = new Date();
