@@ -222,6 +222,11 @@ const platformRoutes = [
   }),
   createRoute({
     getParentRoute: () => platform,
+    path: "regions",
+    component: lazyRouteComponent(() => import("./platform/regions/regions-page.tsx"), "RegionsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => platform,
     path: "approvals",
     component: lazyRouteComponent(() => import("./platform/approvals-page.tsx"), "ApprovalsPage"),
   }),

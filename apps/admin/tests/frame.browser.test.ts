@@ -42,6 +42,7 @@ const pages = [
   "/platform/people",
   "/platform/keys",
   "/platform/migrations",
+  "/platform/regions",
   "/platform/migrations/0198c0de-0000-7000-8000-000000000001",
   "/platform/webhooks",
   "/platform/webhooks/new",

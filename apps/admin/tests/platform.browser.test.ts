@@ -23,6 +23,7 @@ const addresses = [
   "/platform/companies/acmecorp",
   "/platform/keys",
   "/platform/migrations",
+  "/platform/regions",
   "/platform/audit-log",
   "/platform/search",
   "/platform/runs",

@@ -48,6 +48,7 @@ export const pages = [
   "/platform/keys",
   "/platform/migrations",
   `/platform/migrations/${run}`,
+  "/platform/regions",
   "/platform/webhooks",
   "/platform/webhooks/new",
   `/platform/webhooks/${endpoint}`,

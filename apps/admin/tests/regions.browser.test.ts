@@ -1,0 +1,58 @@
+import { randomBytes } from "node:crypto";
+import { operator } from "@repo/hono-api/testing";
+import { newRegion } from "@repo/tenant-secrets/testing";
+import { beforeAll, expect, it } from "vitest";
+import { createWorld, type World } from "./world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await createWorld();
+});
+
+it("an operator compares the fingerprint of this region, and adds and removes another one", async () => {
+  const { page, open } = await world.operator();
+  const { regions } = world.backends.secrets.admin;
+  // A name is not used again, and a failed test is repeated.
+  const name = `us-${randomBytes(4).toString("hex")}`;
+  const us = newRegion(name);
+  await open("/platform/regions");
+  const known = page.getByRole("region", { name: "This region" });
+  // The API's process made the keys with the first look.
+  await known.getByText(/^[0-9a-f]{8}( [0-9a-f]{8}){7}$/).waitFor();
+  await known.getByRole("button", { name: "Copy the identity of this region" }).click();
+  const dialog = page.getByRole("dialog");
+  await page.getByRole("button", { name: "Add a region" }).click();
+  await dialog.getByLabel("Identity").fill("us");
+  await dialog.getByLabel("Fingerprint").fill(us.fingerprint);
+  await dialog.getByRole("button", { name: "Add the region" }).click();
+  await dialog.getByText("This is not the identity of a region.").waitFor();
+  // What was copied is this region's own identity, as the API reads it.
+  await dialog.getByLabel("Identity").fill("");
+  await dialog.getByLabel("Identity").press("ControlOrMeta+v");
+  await dialog.getByRole("button", { name: "Add the region" }).click();
+  await dialog.getByText("This is the identity of this region itself").waitFor();
+
+  const { fingerprint, ...sent } = us;
+  await dialog.getByLabel("Identity").fill(JSON.stringify({ ...sent, fingerprint: "what came with it" }));
+  await dialog.getByLabel("Fingerprint").fill(fingerprint.replaceAll(/[0-7]/g, "8"));
+  await dialog.getByRole("button", { name: "Add the region" }).click();
+  await dialog.getByText("The fingerprint is not that of this identity").waitFor();
+  expect(await regions.list(operator)).toEqual([]);
+
+  await dialog.getByLabel("Fingerprint").fill(fingerprint);
+  await dialog.getByRole("button", { name: "Add the region" }).click();
+  await page.getByText(`${name} was added`, { exact: true }).waitFor();
+  const row = page.getByRole("row", { name: us.address });
+  await row.getByText(fingerprint).waitFor();
+  expect(await regions.list(operator)).toMatchObject([{ region: name, fingerprint }]);
+
+  await row.getByRole("button", { name: `Remove ${name}` }).click();
+  await page.getByRole("button", { name: "Remove", exact: true }).click();
+  await page.getByText("The region was removed", { exact: true }).waitFor();
+  await page.getByText("No other region is known here").waitFor();
+  expect(await regions.list(operator)).toEqual([]);
+  const events = await world.events("region.add", "region.remove");
+  expect(
+    events.filter(({ subject }) => subject === name).map(({ action, outcome }) => `${action} ${outcome}`),
+  ).toEqual(["region.remove success", "region.add success", "region.add failed"]);
+});
