@@ -79,6 +79,16 @@ export function secondsOf(option: string, duration: string): number {
   return durationMs(option, duration) / 1000;
 }
 
+const longestCopyAgeMs = 365 * dayMs;
+
+/** What `--max-age` says. @throws {UsageError} */
+export function maxAgeOf(duration: string | undefined): number | undefined {
+  if (duration === undefined) return undefined;
+  const ageMs = durationMs("max-age", duration);
+  if (ageMs > longestCopyAgeMs) throw new UsageError("--max-age is at most 365d.");
+  return ageMs;
+}
+
 const longestGraceMs = 30 * dayMs;
 
 /** What `--grace` says. @throws {UsageError} */

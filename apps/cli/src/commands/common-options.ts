@@ -14,6 +14,12 @@ export const expectedVersion = fieldOption(promotion.expectedVersion, { type: "s
 
 export const pendingVersion = fieldOption(promotion.pendingVersion, { type: "string", value: "version" });
 
+export const maxAge = fieldOption(vaultOperations.read.input.shape.maxAgeMs, {
+  type: "string",
+  value: "duration",
+  field: "maxAgeMs",
+});
+
 export const requestId = fieldOption(promotion.requestId, { type: "string", value: "id" });
 
 /** Of a person in a company. */

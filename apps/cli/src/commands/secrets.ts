@@ -1,30 +1,40 @@
-import { type SecretDescription, vaultOperations } from "@repo/catalog";
+import { type CopyMark, type SecretDescription, vaultOperations } from "@repo/catalog";
 import { withApi } from "../api.ts";
-import { asks, confirm, versionOf, wholeNumber } from "../arguments.ts";
+import { asks, confirm, maxAgeOf, versionOf, wholeNumber } from "../arguments.ts";
 import { defineCommand, fieldOption } from "../command.ts";
 import { actorText, minute, print, printJson, printValue, remark, table } from "../output.ts";
-import { company, expectedVersion, requestId } from "./common-options.ts";
+import { company, expectedVersion, maxAge, requestId } from "./common-options.ts";
 
 const operations = vaultOperations;
 
 export const getCommand = defineCommand({
   positionals: ["secretKey"],
-  options: { company },
+  options: { company, "max-age": maxAge },
   details: `Writes the value to standard output byte for byte, and nothing after it. On a terminal a newline follows,
-and characters that would act on the terminal are escaped. Every read is in the audit log.`,
+and characters that would act on the terminal are escaped. Every read is in the audit log. In a region that has copies of a company
+that is at home in another one, standard error says where the copy is from, and how old it can be.`,
   examples: [
     "get STRIPE_SECRET_KEY --company acmecorp",
     'export STRIPE_SECRET_KEY="$(pnpm secrets get STRIPE_SECRET_KEY --company acmecorp)"',
     "get OAUTH_GOOGLE --company acmecorp --json",
   ],
-  run: async ({ secretKey, company: subdomain, json }) => {
-    const { value, version } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.read.mutate({ company: subdomain, secretKey }),
+  run: async ({ secretKey, company: subdomain, json, "max-age": maxAgeText }) => {
+    const maxAgeMs = maxAgeOf(maxAgeText);
+    const { value, version, copy } = await withApi("TENANT_SECRETS_API_KEY", (api) =>
+      api.secrets.read.mutate({ company: subdomain, secretKey, maxAgeMs }),
     );
-    if (json) printJson({ company: subdomain, secretKey, version, value });
-    else printValue(value);
+    if (json) return printJson({ company: subdomain, secretKey, version, value, copy });
+    remarkOnCopy(copy);
+    printValue(value);
   },
 });
+
+function remarkOnCopy(copy: CopyMark | undefined): void {
+  if (copy === undefined) return;
+  const age =
+    copy.ageMs === undefined ? "of an unknown age" : `at most ${(copy.ageMs / 1000).toFixed(1)} s old`;
+  remark(`A copy from region ${copy.homeRegion}, ${age}.`);
+}
 
 export const listCommand = defineCommand({
   positionals: [],
@@ -35,6 +45,7 @@ export const listCommand = defineCommand({
       value: "days",
       field: "expiresWithinDays",
     }),
+    "max-age": maxAge,
   },
   details: `Lists the secrets that the credential may describe, never a value. The hint is the end of a value, if the catalogue
 allows it; PENDING is the version that "promote" would make current; LAST USED is to the hour; ROTATION is when the next one is
@@ -44,10 +55,12 @@ here, and can only be renamed or deleted there.`,
   examples: ["list --company acmecorp", "list --company acmecorp --expires-within 30"],
   run: async ({ company: subdomain, json, ...values }) => {
     const expiresWithinDays = wholeNumber("expires-within", values["expires-within"]);
+    const maxAgeMs = maxAgeOf(values["max-age"]);
     const list = await withApi("TENANT_SECRETS_API_KEY", (api) =>
-      api.secrets.list.query({ company: subdomain, expiresWithinDays }),
+      api.secrets.list.query({ company: subdomain, expiresWithinDays, maxAgeMs }),
     );
     if (json) return printJson({ company: subdomain, ...list });
+    remarkOnCopy(list.copy);
     if (list.missing !== undefined)
       remark(
         `Not complete: Infisical could not be asked. Secrets of ${subdomain} that are only there are missing; these are the ones in the database.`,

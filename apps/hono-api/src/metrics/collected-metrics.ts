@@ -75,6 +75,18 @@ export function registerCollected(
     label: "outcome",
     read: () => ({ ...secrets.measurements().shadowReads }),
   });
+  counterBy(
+    "copy_reads_total",
+    "Answers from copies of companies that are at home elsewhere, by their home",
+    {
+      label: "home",
+      read: () => secrets.measurements().copies.reads,
+    },
+  );
+  gaugeBy("copy_age_seconds", "How old the copies that were read can be, by their home", {
+    label: "home",
+    read: () => secrets.measurements().copies.ageSeconds,
+  });
   const lag = sharedFor(sharedMs, {
     read: mirrorLag,
     otherwise: { companies: Number.NaN, seconds: Number.NaN },

@@ -19,6 +19,7 @@ const nothing = {
   },
   backfill: { backfilled: 10, refreshed: 11, failed: 12 },
   shadowReads: { equal: 16, differs: 17, missing: 18, failed: 19 },
+  copies: { reads: { eu: 41 }, ageSeconds: { eu: 1.5 } },
   expiredReads: 14,
   eventsLost: 15,
 };
@@ -97,6 +98,8 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     'shadow_reads_total{outcome="differs"} 17',
     'shadow_reads_total{outcome="missing"} 18',
     'shadow_reads_total{outcome="failed"} 19',
+    'copy_reads_total{home="eu"} 41',
+    'copy_age_seconds{home="eu"} 1.5',
     "mirror_lag_seconds 21",
     "mirror_companies_behind 20",
     'webhook_deliveries_total{outcome="delivered"} 27',

@@ -118,6 +118,6 @@ function unavailable(message: string): TenantSecretsError {
 function notOfHome(companyId: string, keyVersion: number, homeRegion: string): TenantSecretsError {
   return new TenantSecretsError(
     "INTEGRITY_FAILURE",
-    `The copy of key ${keyVersion} of company ${companyId} was not made by its home, region ${homeRegion}, for this region, or was changed since: secrets under it are not read. Look for who writes to this database, and compare the regions with "secrets regions status".`,
+    `The copy of key ${keyVersion} of company ${companyId} was not made by its home, region ${homeRegion}, for this region, or was changed since: secrets under it are not read. Look for who writes to this database, and compare the fingerprint in "secrets regions list" with the home.`,
   );
 }

@@ -9,6 +9,8 @@ export interface RegionPair {
   readonly target: Fixture;
   /** Lets a company be copied, with copies that its home has signed. @returns its id */
   allow(subdomain: string): Promise<string>;
+  /** Makes the row that the target has of the company, as plain SQL with a valid MAC. */
+  adopt(id: string, subdomain: string): Promise<void>;
   /** Takes the region from the company. */
   withdraw(subdomain: string): Promise<void>;
   /** Brings what there is to the target, as the subscription does: through the fence, with a beat. */
@@ -85,6 +87,11 @@ export async function createRegionPair(): Promise<RegionPair> {
             values (${targetRegion}, ${companyId}, ${copy.kind}, ${copy.name}, ${homeRegion}, ${copy.homeEpoch}, ${copy.revision}::bigint, ${copy.body}, ${copy.signature})`;
       });
       return companyId;
+    },
+    adopt: async (id, subdomain) => {
+      await target.superuser`insert into companies (id, subdomain, infisical_folder, secret_store, home_region, revision, mac_key_version, mac)
+        values (${id}, ${subdomain}, ${id}, 'database', ${homeRegion}, nextval('row_revisions'), 1, '')`;
+      await target.remacCompanies(target.superuser);
     },
     withdraw: async (subdomain) => {
       await home.superuser`delete from company_regions where company_id = ${await idOf(subdomain)}`;

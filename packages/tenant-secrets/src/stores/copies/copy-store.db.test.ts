@@ -14,24 +14,12 @@ beforeAll(async () => {
 const atHome = () => pair.home.secrets.company(subdomain, product);
 const away = () => pair.target.secrets.company(subdomain, product);
 
-/** The row that the target has of the company, until it makes one by itself. */
-async function adopt(): Promise<void> {
-  const { superuser } = pair.target;
-  await superuser`insert into companies (id, subdomain, infisical_folder, secret_store, home_region, revision, mac_key_version, mac)
-    values (${id}, ${subdomain}, ${id}, 'database', ${homeRegion}, nextval('row_revisions'), 1, '')`;
-  await pair.target.remacCompanies(superuser);
-}
-
-async function bringCopies(): Promise<void> {
-  await pair.bring();
-}
-
 beforeEach(async () => {
   subdomain = await pair.home.company("database");
   await atHome().set("CUSTOM_A", "fake_0001");
   id = await pair.allow(subdomain);
-  await bringCopies();
-  await adopt();
+  await pair.bring();
+  await pair.adopt(id, subdomain);
 });
 
 /** Changes a copy at the target past every trigger, as one who writes to its database. */
