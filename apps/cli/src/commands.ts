@@ -475,6 +475,14 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Forget another region",
       load: async () => (await import("./commands/regions.ts")).removeCommand,
     },
+    "regions verify": {
+      summary: "Check what this region has of companies, and sign it",
+      load: async () => (await import("./commands/region-verify.ts")).verifyRegionCommand,
+    },
+    "regions verify-report": {
+      summary: "Check a region's signed report without a database",
+      load: async () => (await import("./commands/region-verify.ts")).verifyRegionReportCommand,
+    },
     "approvals list": {
       summary: "Show what operators have asked each other to approve",
       load: async () => (await import("./commands/approvals.ts")).listCommand,

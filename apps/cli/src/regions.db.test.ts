@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { connectDatabase } from "@repo/db";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { createFixture, type Fixture } from "./testing/fixture.ts";
@@ -74,4 +75,41 @@ test("without an address no identity is told", async () => {
   expect(await failing(["regions", "identity"], without)).toMatchObject({
     message: expect.stringContaining("PUBLIC_URL"),
   });
+});
+
+test("what a region has of a company is said, signed, and checked elsewhere by the fingerprint of that region", async () => {
+  const { fingerprint } = await identity();
+  const verify = async (...args: string[]) => cli(["regions", "verify", ...args], atHome);
+  expect((await verify()).stdout).toMatch(
+    /^Region eu, at .+\n0 companies .+, 0 copies\.\nNothing is wrong\.\n$/,
+  );
+  await cli(["companies", "create", "acmecorp", "--store", "database"], atHome);
+  expect((await verify("acmecorp")).stdout).toMatch(
+    /^acmecorp \(.+\): home eu, epoch 1\.\nMay be in no other region\.$/m,
+  );
+  expect((await verify("nowhere")).stdout).toContain("Nothing of nowhere is here.");
+  const report = path.join(directory, "report.json");
+  expect(await verify("acmecorp", "--output", report)).toMatchObject({ exitCode: 0 });
+  const check = (digits: string) => ["regions", "verify-report", report, "--fingerprint", digits];
+  const genuine = await cli(check(fingerprint), {});
+  expect(genuine.stdout).toMatch(/^The report is genuine\.\nRegion eu, at /);
+  const swapped = fingerprint.split(" ").toReversed().join(" ");
+  expect(await failing(check(swapped), {})).toMatchObject({ code: "INTEGRITY_FAILURE" });
+  writeFileSync(report, "{}");
+  expect(await failing(check(fingerprint), {})).toMatchObject({ code: "INTEGRITY_FAILURE" });
+});
+
+test("a fault is named, and the exit code says that there is one", async () => {
+  const { superuserUrl } = us;
+  const database = connectDatabase({ applicationUrl: superuserUrl, maintenanceUrl: superuserUrl });
+  await database.acrossCompanies(async (statements) => {
+    await statements.execute("alter table region_copies disable trigger fence");
+    await statements.execute(`insert into region_copies (target_region, company_id, kind, name, home_region, home_epoch, revision, body)
+      values ('us', gen_random_uuid(), 'secret', 'CUSTOM_PLANTED', 'sa', 1, 1, '{}')`);
+    await statements.execute("alter table region_copies enable replica trigger fence");
+  });
+  await database.close();
+  const { stdout, exitCode } = await cli(["regions", "verify"], inUs);
+  expect(stdout).toMatch(/^region-unknown: the region is not known here, company [0-9a-f-]{36}, region sa$/m);
+  expect(exitCode).toBe(1);
 });

@@ -94,6 +94,7 @@ export const auditActions = {
   "region.list": null,
   "region.add": null,
   "region.remove": null,
+  "region.verify": null,
   "approval.list": null,
   "approval.request": null,
   "approval.give": null,

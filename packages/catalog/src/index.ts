@@ -107,6 +107,7 @@ export {
   type RegionIdentityText,
   regionOperations,
 } from "./operations/regions.ts";
+export { regionVerificationOperations } from "./operations/region-verification.ts";
 export { countsInWords, findingMeanings } from "./operations/migration-findings.ts";
 export {
   type CompanyMigration,

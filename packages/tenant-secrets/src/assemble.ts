@@ -50,6 +50,7 @@ import { requireVerifiers } from "./providers/webhook-verification.ts";
 import { requireDrivers, rotationDrivers } from "./rotation/drivers/drivers.ts";
 import { createCompanyRegions } from "./regions/company-regions.ts";
 import { createRegions } from "./regions/regions.ts";
+import { createRegionVerification } from "./regions/verification/verification.ts";
 import { createRunControl } from "./runs/run-control.ts";
 import { tryInfisicalRights } from "./stores/infisical/infisical-rights.ts";
 import { createOutsideSettlement } from "./stores/infisical/outside-settlement.ts";
@@ -171,6 +172,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     signInSecrets,
     isSignedIn: async (headers) => (await signIn?.(headers)) !== undefined,
     operators: createOperators(operations),
+    regionVerification: createRegionVerification(base),
     regions: createRegions({ ...base, address: options.address, ownRegion: base.masterKeys.region }),
     companyRegions: createCompanyRegions({ ...base, companies, ownRegion }),
     approvals: createApprovals(base),

@@ -11,6 +11,12 @@ export type { LegacyImportOptions } from "./migration/legacy/import.ts";
 export type { LegacyOutcome, LegacyResult } from "./migration/legacy/outcome.ts";
 export type { LegacyRow } from "./migration/legacy/row.ts";
 export { verifyMigrationReport, type MigrationReport } from "./migration/report.ts";
+export {
+  type FaultKind,
+  readRegionReport,
+  type RegionReport,
+  verifyRegionReport,
+} from "./regions/verification/report.ts";
 export type { RunProgress } from "./runs/definition.ts";
 export { RunStopped } from "./runs/lease.ts";
 export type { RunDescription } from "@repo/catalog";

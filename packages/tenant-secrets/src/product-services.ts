@@ -45,6 +45,7 @@ import type { Policies } from "./rotation/policies.ts";
 import type { RotationLists } from "./rotation/rotation-lists.ts";
 import type { CompanyRegions } from "./regions/company-regions.ts";
 import type { Regions } from "./regions/regions.ts";
+import type { RegionVerification } from "./regions/verification/verification.ts";
 import type { RunControl } from "./runs/run-control.ts";
 import type { SecretMaintenance } from "./jobs/maintenance.ts";
 import type { SearchValues } from "./vault/search.ts";
@@ -75,6 +76,7 @@ export interface Services {
   readonly operators: Operators;
   readonly regions: Regions;
   readonly companyRegions: CompanyRegions;
+  readonly regionVerification: RegionVerification;
   readonly approvals: Approvals;
   readonly masterKeys: MasterKeyRegistry;
   readonly masterKeyAge: MasterKeyAge;

@@ -96,6 +96,7 @@ const actionWords: Readonly<Record<AuditAction, string>> = {
   "region.list": "List the other regions",
   "region.add": "Make another region known",
   "region.remove": "Forget another region",
+  "region.verify": "Verify what this region has of companies",
   "approval.list": "List the approvals",
   "approval.request": "Ask for an approval",
   "approval.give": "Approve a request",

@@ -15,6 +15,7 @@ export {
   type TargetState,
 } from "./status.ts";
 export {
+  copiedHeadOf,
   type CopiedSecretRow,
   createCopiedSecrets,
   listCopiedSecrets,

@@ -129,6 +129,11 @@ function selectSeveral(
     select * from read_copies(${ownRegion}, ${companies}::text::uuid[], ${secretKeys}::text::text[])`;
 }
 
+/** @returns the head that the body of a copy has; undefined where it has another form. Its MAC is not checked */
+export function copiedHeadOf(companyId: string, secretKey: string, body: string): SecretHeadRow | undefined {
+  return contentOf({ companyId, secretKey }, body).head;
+}
+
 function contentOf(
   { companyId, secretKey }: WantedSecret,
   body: string,

@@ -242,6 +242,7 @@ const table: Readonly<Record<string, Row>> = {
   "operators.list": { action: "operator.list", as: operator },
   "regions.identity": { action: "region.identity", as: operator },
   "regions.list": { action: "region.list", as: operator },
+  "regions.verify": { action: "region.verify", as: operator, input: () => ({}) },
   "regions.add": {
     action: "region.add",
     as: operator,

@@ -229,6 +229,7 @@ const table: Readonly<Record<string, Row>> = {
   "operators.list": { may: "operator" },
   "regions.identity": { may: "operator" },
   "regions.list": { may: "operator" },
+  "regions.verify": { may: "operator", input: () => ({}) },
   "regions.add": { may: "operator", input: () => newRegion("us") },
   "regions.remove": { may: "operator", input: () => ({ region: "gone" }), before: addRegionOnce },
   "approvals.list": { may: "operator" },

@@ -17,6 +17,7 @@ import {
   myTotpOperations,
   operatorOperations,
   regionOperations,
+  regionVerificationOperations,
   rotationOperations,
   runOperations,
   searchOperations,
@@ -303,8 +304,8 @@ export const appRouter = router({
     procedures(operatorOperations, { list: ({ operators }, caller) => operators.listForOperator(caller) }),
   ),
 
-  regions: router(
-    procedures(regionOperations, {
+  regions: router({
+    ...procedures(regionOperations, {
       identity: ({ regions }, caller) => regions.identity(caller),
       list: ({ regions }, caller) => regions.list(caller),
       add: ({ regions }, caller, region) => regions.add(caller, region),
@@ -313,7 +314,10 @@ export const appRouter = router({
         return null;
       },
     }),
-  ),
+    ...procedures(regionVerificationOperations, {
+      verify: ({ regionVerification }, caller, { company }) => regionVerification.verify(caller, company),
+    }),
+  }),
 
   approvals: router(
     procedures(approvalOperations, {

@@ -42,7 +42,11 @@ export function isMacOf(
 }
 
 /** A proof for holders of the public key: a signature. */
-export function signatureOf(format: string, text: string, { keyVersion, privateKey }: SigningKey): string {
+export function signatureOf(
+  format: string,
+  text: string,
+  { keyVersion, privateKey }: Pick<SigningKey, "keyVersion" | "privateKey">,
+): string {
   return `${keyVersion}.${toBase64url(sign(null, signedBytes(format, text), privateKey))}`;
 }
 
