@@ -467,6 +467,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "List the other regions that are known here",
       load: async () => (await import("./commands/regions.ts")).listCommand,
     },
+    "regions status": {
+      summary: "Show how copies fare between this region and others",
+      load: async () => (await import("./commands/regions.ts")).statusCommand,
+    },
     "regions add": {
       summary: "Make another region known here",
       load: async () => (await import("./commands/regions.ts")).addCommand,
@@ -482,6 +486,34 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
     "regions verify-report": {
       summary: "Check a region's signed report without a database",
       load: async () => (await import("./commands/region-verify.ts")).verifyRegionReportCommand,
+    },
+    "regions publish": {
+      summary: "Let an export read the copies for another region",
+      load: async () => (await import("./commands/region-servers.ts")).publishCommand,
+    },
+    "regions connect": {
+      summary: "Set up the server that another region takes its copies from",
+      load: async () => (await import("./commands/region-servers.ts")).connectCommand,
+    },
+    "regions subscribe": {
+      summary: "Take the copies that another region has for this one",
+      load: async () => (await import("./commands/region-servers.ts")).subscribeCommand,
+    },
+    "regions resync": {
+      summary: "Take all copies from another region once more",
+      load: async () => (await import("./commands/region-servers.ts")).resyncCommand,
+    },
+    "regions resync-export": {
+      summary: "Take all copies to the export once more",
+      load: async () => (await import("./commands/region-servers.ts")).resyncExportCommand,
+    },
+    "regions unsubscribe": {
+      summary: "Take no more copies from another region, and delete them",
+      load: async () => (await import("./commands/region-servers.ts")).unsubscribeCommand,
+    },
+    "regions disconnect": {
+      summary: "End what another region takes its copies from",
+      load: async () => (await import("./commands/region-servers.ts")).disconnectCommand,
     },
     "approvals list": {
       summary: "Show what operators have asked each other to approve",

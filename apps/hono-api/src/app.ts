@@ -19,7 +19,7 @@ import { serveSignIn } from "./routes/sign-in.ts";
 import { createReadiness, type ReadinessOptions } from "./routes/readiness.ts";
 import { serveTrpc } from "./routes/trpc.ts";
 
-export interface AppOptions extends ReadinessOptions {
+export interface AppOptions extends Omit<ReadinessOptions, "regions"> {
   readonly secrets: TenantSecrets<Catalog>;
   readonly log: Log;
   readonly metrics: Pick<Metrics, "request" | "inFlight" | "shed">;
@@ -41,7 +41,10 @@ export interface AppOptions extends ReadinessOptions {
 /** The routes behind their middleware. Opens no connection. */
 export function createApp(options: AppOptions): Hono<ApiEnv> {
   const { secrets, log, metrics, startUp, allowedOrigins } = options;
-  const readiness = createReadiness(options);
+  const readiness = createReadiness({
+    ...options,
+    regions: async () => options.secrets.admin.regionStatus.look(),
+  });
   const getCompanyFromRequest = createGetCompanyFromRequest(secrets, options.baseDomain);
 
   const app = new Hono<ApiEnv>();

@@ -20,6 +20,16 @@ export function startProductJobs({ env, database, secrets, log, metrics }: Runti
   });
 }
 
+/** Tells other regions each second that this one is there. */
+export function startBeating({
+  log,
+  secrets,
+}: Pick<Runtime, "log" | "secrets">): ReturnType<Services["startBeats"]> {
+  return secrets.admin.startBeats(({ code, message, diagnosis }) =>
+    log("warn", `other regions hear nothing of this one: ${message}`, { code, diagnosis }),
+  );
+}
+
 /** Sends notifications to webhook endpoints. */
 export function startNotifying({
   log,

@@ -2,7 +2,13 @@ import { fileURLToPath } from "node:url";
 import type { Jobs } from "@repo/db/jobs";
 import type { RunningSealer } from "@repo/audit-log";
 import { createApp } from "./app.ts";
-import { startNotifying, startProductJobs, startSealing, watchInfisicalPermissions } from "./background.ts";
+import {
+  startBeating,
+  startNotifying,
+  startProductJobs,
+  startSealing,
+  watchInfisicalPermissions,
+} from "./background.ts";
 import { bootstrap, createStartUp, prepareToServe } from "./bootstrap.ts";
 import { connectionsCheck } from "./connections.ts";
 import { listen } from "./http-server.ts";
@@ -45,11 +51,13 @@ await bootstrap(async (runtime) => {
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
   let notifying: ReturnType<typeof startNotifying> | undefined;
+  let beating: ReturnType<typeof startBeating> | undefined;
   runtime.onStop(async () => {
     await Promise.all([
       server.stop(env.STOP_SECONDS * 1000),
       jobs?.then((running) => running.stop()),
       notifying?.stop(),
+      beating?.stop(),
     ]);
     await sealing?.stop();
     await metricsServer.stop(0);
@@ -65,6 +73,7 @@ await bootstrap(async (runtime) => {
   if (env.JOBS === "in-process") {
     jobs = startProductJobs(runtime);
     notifying = startNotifying(runtime);
+    beating = startBeating(runtime);
   }
   await watchInfisicalPermissions(runtime);
 });

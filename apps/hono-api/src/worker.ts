@@ -1,6 +1,6 @@
 import type { Jobs } from "@repo/db/jobs";
 import type { RunningSealer } from "@repo/audit-log";
-import { startNotifying, startProductJobs, startSealing } from "./background.ts";
+import { startBeating, startNotifying, startProductJobs, startSealing } from "./background.ts";
 import { bootstrap, createStartUp, prepareToServe } from "./bootstrap.ts";
 import { connectionsCheck } from "./connections.ts";
 import { startMetrics } from "./metrics/metrics-server.ts";
@@ -14,8 +14,9 @@ await bootstrap(async (runtime) => {
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
   let notifying: ReturnType<typeof startNotifying> | undefined;
+  let beating: ReturnType<typeof startBeating> | undefined;
   runtime.onStop(async () => {
-    await Promise.all([jobs?.then((running) => running.stop()), notifying?.stop()]);
+    await Promise.all([jobs?.then((running) => running.stop()), notifying?.stop(), beating?.stop()]);
     await sealing?.stop();
     await metricsServer.stop(0);
   });
@@ -28,4 +29,5 @@ await bootstrap(async (runtime) => {
   sealing = startSealing(runtime);
   jobs = startProductJobs(runtime);
   notifying = startNotifying(runtime);
+  beating = startBeating(runtime);
 });

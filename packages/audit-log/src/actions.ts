@@ -92,6 +92,7 @@ export const auditActions = {
   "operator.revoke": null,
   "region.identity": null,
   "region.list": null,
+  "region.status": null,
   "region.add": null,
   "region.remove": null,
   "region.verify": null,

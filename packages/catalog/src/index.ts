@@ -106,6 +106,7 @@ export {
   type RegionDescription,
   type RegionIdentityText,
   regionOperations,
+  type RegionStatus,
 } from "./operations/regions.ts";
 export { regionVerificationOperations } from "./operations/region-verification.ts";
 export { countsInWords, findingMeanings } from "./operations/migration-findings.ts";

@@ -48,7 +48,9 @@ import { requireSchemes } from "./providers/value-schemes.ts";
 import { webhookVerifiers } from "./providers/webhook-schemes.ts";
 import { requireVerifiers } from "./providers/webhook-verification.ts";
 import { requireDrivers, rotationDrivers } from "./rotation/drivers/drivers.ts";
+import { createBeats } from "./regions/beats.ts";
 import { createCompanyRegions } from "./regions/company-regions.ts";
+import { createRegionStatus } from "./regions/region-status.ts";
 import { createRegions } from "./regions/regions.ts";
 import { createRegionVerification } from "./regions/verification/verification.ts";
 import { createRunControl } from "./runs/run-control.ts";
@@ -174,6 +176,8 @@ export function assembleTenantSecrets<C extends Catalog>(
     operators: createOperators(operations),
     regionVerification: createRegionVerification(base),
     regions: createRegions({ ...base, address: options.address, ownRegion: base.masterKeys.region }),
+    regionStatus: createRegionStatus({ ...base, ownRegion }),
+    startBeats: createBeats({ ...base, ownRegion }),
     companyRegions: createCompanyRegions({ ...base, companies, ownRegion }),
     approvals: createApprovals(base),
     importLegacy: createLegacyImport(importParts, legacyImport),

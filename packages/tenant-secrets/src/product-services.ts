@@ -44,6 +44,8 @@ import type { PeopleInRotations } from "./rotation/people.ts";
 import type { Policies } from "./rotation/policies.ts";
 import type { RotationLists } from "./rotation/rotation-lists.ts";
 import type { CompanyRegions } from "./regions/company-regions.ts";
+import type { RunningBeats } from "./regions/beats.ts";
+import type { RegionStatusReader } from "./regions/region-status.ts";
 import type { Regions } from "./regions/regions.ts";
 import type { RegionVerification } from "./regions/verification/verification.ts";
 import type { RunControl } from "./runs/run-control.ts";
@@ -77,6 +79,9 @@ export interface Services {
   readonly regions: Regions;
   readonly companyRegions: CompanyRegions;
   readonly regionVerification: RegionVerification;
+  readonly regionStatus: RegionStatusReader;
+  /** Tells other regions that this one is there, from this process, until it is told to stop. */
+  readonly startBeats: (onError: (error: TenantSecretsError) => void) => RunningBeats;
   readonly approvals: Approvals;
   readonly masterKeys: MasterKeyRegistry;
   readonly masterKeyAge: MasterKeyAge;

@@ -94,6 +94,7 @@ const actionWords: Readonly<Record<AuditAction, string>> = {
   "operator.revoke": "Revoke an operator",
   "region.identity": "Show the identity of this region",
   "region.list": "List the other regions",
+  "region.status": "Look at the state of regions",
   "region.add": "Make another region known",
   "region.remove": "Forget another region",
   "region.verify": "Verify what this region has of companies",

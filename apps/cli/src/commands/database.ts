@@ -2,8 +2,8 @@ import type { DatabaseUrls } from "@repo/db";
 import { confirm } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { readVariables } from "../env.ts";
-import { UsageError } from "../failure.ts";
 import { writeNewFile } from "../new-file.ts";
+import { onServer } from "../on-server.ts";
 import { print, printJson } from "../output.ts";
 
 export const provisionCommand = defineCommand({
@@ -77,29 +77,4 @@ function asLines(urls: DatabaseUrls): string {
   return Object.entries(asVariables(urls))
     .map(([name, url]) => `${name}=${url}`)
     .join("\n");
-}
-
-/** PostgreSQL's message names roles, tables and rules; its detail, which quotes rows, is left behind. */
-async function onServer<T>(
-  { variable, url }: { readonly variable: string; readonly url: string },
-  work: () => Promise<T>,
-): Promise<T> {
-  const { ConnectionProblem, inspectConnection } = await import("@repo/db");
-  try {
-    // Whatever is wrong with the connection has a sentence of its own.
-    await inspectConnection(variable, url);
-    return await work();
-  } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message);
-    const root = error instanceof Error && error.message.startsWith("Failed query") ? error.cause : error;
-    const code = root instanceof Error && "code" in root ? String(root.code) : "";
-    const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
-    if (error instanceof ConnectionProblem)
-      throw new TenantSecretsError(error.isUnavailable ? "DATABASE_UNAVAILABLE" : "INTERNAL", error.message);
-    const message = root instanceof Error ? root.message : "no reason given";
-    throw new TenantSecretsError(
-      "INTERNAL",
-      `The database server refused: ${message}${code && ` (${code})`}.`,
-    );
-  }
 }

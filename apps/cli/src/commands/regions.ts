@@ -44,6 +44,50 @@ function overview(list: readonly RegionDescription[]): string {
   );
 }
 
+export const statusCommand = defineCommand({
+  positionals: [],
+  options: {},
+  details: `Shows what this region sees of the copies that it has for each other region, and of those that came from there; run it
+in both. A digest of what one sends is that of what the other one has, where nothing is on its way. docs/regions.md says
+what each fault means, and what mends it. For operators.`,
+  examples: ["regions status", "regions status --json"],
+  run: async ({ json }) => {
+    const status = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) => api.regions.status.query());
+    if (json) return printJson(status);
+    if (status.others.length === 0) return print('No other region is known here; "regions add" adds one.');
+    const said = (faults: readonly string[]) => (faults.length === 0 ? "ok" : faults.join(", "));
+    print(
+      table(
+        ["FROM", "TO", "STATE", "COMPANIES", "COPIES", "DIGEST", "AGE", "REFUSED", "WAL KEPT"],
+        status.others.flatMap(({ region, sends, takes }) => [
+          [
+            status.region,
+            region,
+            said(sends.faults),
+            String(sends.companies),
+            String(sends.copies),
+            sends.digest.slice(0, 12),
+            "",
+            "",
+            `${sends.walBytes} B`,
+          ],
+          [
+            region,
+            status.region,
+            said(takes.faults),
+            "",
+            String(takes.copies),
+            takes.digest.slice(0, 12),
+            takes.ageSeconds === undefined ? "" : `${Math.round(takes.ageSeconds)} s`,
+            String(takes.refusals),
+            "",
+          ],
+        ]),
+      ),
+    );
+  },
+});
+
 const Identity = z.object({
   region: z.string(),
   address: z.string(),

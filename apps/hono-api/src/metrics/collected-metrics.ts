@@ -17,6 +17,12 @@ interface RotationMeasurements {
   readonly orphans: number;
 }
 
+interface RegionMeasurements {
+  readonly region: string;
+  readonly faults: readonly string[];
+  readonly walBytes: number;
+}
+
 /** Values that are read at each scrape. */
 export interface MetricsSources {
   readonly database: Pick<Database, "pending">;
@@ -30,6 +36,8 @@ export interface MetricsSources {
   readonly webhooks: () => Promise<WebhookMeasurements>;
   /** By how many seconds the clock of this process is ahead of the database's. */
   readonly clock: () => Promise<number>;
+  /** How copies fare between this region and others, by the database. */
+  readonly regions: () => Promise<readonly RegionMeasurements[]>;
   /** How rotations are doing, by the database. */
   readonly rotations: () => Promise<RotationMeasurements>;
   /** What this process has delivered. */
@@ -48,6 +56,7 @@ export function registerCollected(
     webhooks,
     clock,
     rotations,
+    regions,
     deliveries,
   }: MetricsSources,
 ): void {
@@ -145,6 +154,16 @@ export function registerCollected(
     "Credentials that may be left at a provider",
     async () => (await rotating()).orphans,
   );
+  const looked = sharedFor(sharedMs, { read: regions, otherwise: [] });
+  gaugeBy("region_faults", "What is wrong with copies between this region and another one", {
+    label: "region",
+    read: async () =>
+      Object.fromEntries((await looked()).map(({ region, faults }) => [region, faults.length])),
+  });
+  gaugeBy("region_wal_bytes", "Bytes of WAL that are kept for another region", {
+    label: "region",
+    read: async () => Object.fromEntries((await looked()).map(({ region, walBytes }) => [region, walBytes])),
+  });
   counter(
     "expired_reads_total",
     "Reads of values past their expiry",

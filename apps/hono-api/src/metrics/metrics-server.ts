@@ -25,6 +25,7 @@ export async function startMetrics({
     mirrorLag: async () => secrets.admin.mirroring.lag(),
     webhooks: async () => secrets.admin.measureDeliveries(),
     clock: async () => secrets.admin.measureClock(),
+    regions: async () => secrets.admin.regionStatus.look(),
     rotations: async () => secrets.admin.rotation.measure(),
   });
   if (env.METRICS_PORT === undefined) return { stop: async () => {} };

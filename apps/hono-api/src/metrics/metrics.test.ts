@@ -33,6 +33,7 @@ const sources: Omit<MetricsSources, "deliveries"> = {
   webhooks: () =>
     Promise.resolve({ lagSeconds: 22, endpoints: { unverified: 23, active: 24, paused: 25, disabled: 26 } }),
   clock: () => Promise.resolve(-40),
+  regions: () => Promise.resolve([{ region: "us", faults: ["slot-lost", "late"], walBytes: 36 }]),
   rotations: () =>
     Promise.resolve({
       policies: { active: 30, paused: 31, stuck: 32 },
@@ -119,6 +120,8 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     'rotation_runs{state="person"} 35',
     'rotation_runs{state="stopped"} 36',
     "rotation_orphans 37",
+    'region_faults{region="us"} 2',
+    'region_wal_bytes{region="us"} 36',
     "expired_reads_total 14",
     "audit_events_lost_total 15",
     "database_calls_pending 13",

@@ -9,6 +9,7 @@ const good: ReadinessOptions = {
   infisical: { ping: async () => {}, state: () => "closed", troubles: () => [] },
   startUp: { problem: () => undefined },
   isListening: () => true,
+  regions: async () => [{ region: "us", faults: [] }],
 };
 const problem = { error: new TenantSecretsError("KEY_UNAVAILABLE", "Starting."), masterKey: "Not loaded." };
 const databaseUnavailable = { check: () => Promise.reject(new DatabaseError("unavailable", "ECONNREFUSED")) };
@@ -32,6 +33,11 @@ const cases: readonly (readonly [string, string, Partial<ReadinessOptions>])[] =
     { infisical: { ...good.infisical, troubles: () => ["The machine identity may not do this."] } },
   ],
   ["degraded", "no news arrive", { isListening: () => false }],
+  [
+    "degraded",
+    "copies do not get to another region",
+    { regions: async () => [{ region: "us", faults: ["slot-lost"] }] },
+  ],
   [
     "degraded",
     "Infisical is unavailable and no notifications arrive",

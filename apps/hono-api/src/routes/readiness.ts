@@ -9,10 +9,11 @@ interface ReadinessChecks {
   readonly masterKey: string;
   readonly infisical: string;
   readonly notifications: string;
+  readonly regions: string;
 }
 
 interface ReadinessReport {
-  /** `starting` until the start is complete; then `unavailable` without the database, and `degraded` without Infisical or notifications. */
+  /** `starting` until the start is complete; then `unavailable` without the database, and `degraded` without Infisical, notifications or the copies of other regions. */
   readonly status: "ready" | "degraded" | "starting" | "unavailable";
   readonly checks: ReadinessChecks;
 }
@@ -23,6 +24,13 @@ export interface ReadinessOptions {
   readonly startUp: Pick<StartUp, "problem">;
   /** Whether notifications of other processes arrive. */
   readonly isListening: () => boolean;
+  /** What is wrong between this region and others. */
+  readonly regions: () => Promise<readonly RegionFaults[]>;
+}
+
+interface RegionFaults {
+  readonly region: string;
+  readonly faults: readonly string[];
 }
 
 const breakerIsOpen =
@@ -39,11 +47,20 @@ export function createReadiness({
   infisical,
   startUp,
   isListening,
+  regions,
 }: ReadinessOptions): () => Promise<ReadinessReport> {
   const checkDatabase = withTimeout("The database", () => database.check());
   const checkInfisical = withTimeout("Infisical", () => infisical.ping());
+  const checkRegions = withTimeout("The state of regions", async () => {
+    const wrong = (await regions()).filter(({ faults }) => faults.length > 0);
+    if (wrong.length > 0) throw new RegionsDiffer(wrong);
+  });
   const inspect = async (): Promise<ReadinessReport> => {
-    const [databaseResult, infisicalResult] = await Promise.all([checkDatabase(), checkInfisical()]);
+    const [databaseResult, infisicalResult, regionsResult] = await Promise.all([
+      checkDatabase(),
+      checkInfisical(),
+      checkRegions(),
+    ]);
     const problem = startUp.problem();
     const checks = {
       database: databaseResult,
@@ -52,10 +69,11 @@ export function createReadiness({
       notifications: isListening()
         ? "ok"
         : "News of what other processes change do not arrive: check DATABASE_LISTENER_URL. Until they do, some changes are noticed minutes later.",
+      regions: regionsResult,
     };
     if (problem !== undefined) return { status: "starting", checks };
     if (databaseResult !== "ok") return { status: "unavailable", checks };
-    const all = checks.infisical === "ok" && checks.notifications === "ok";
+    const all = [checks.infisical, checks.notifications, checks.regions].every((check) => check === "ok");
     return { status: all ? "ready" : "degraded", checks };
   };
   let shared: { readonly report: Promise<ReadinessReport>; readonly until: number } | undefined;
@@ -92,7 +110,15 @@ function withTimeout(name: string, check: () => Promise<void>): () => Promise<st
   };
 }
 
+class RegionsDiffer extends Error {
+  constructor(wrong: readonly RegionFaults[]) {
+    const named = wrong.map(({ region, faults }) => `${region} (${faults.join(", ")})`).join(", ");
+    super(`Copies between this region and others are not in order: ${named}. See "secrets regions status".`);
+  }
+}
+
 function sentenceOf(error: unknown): string {
+  if (error instanceof RegionsDiffer) return error.message;
   if (error instanceof DatabaseError) {
     return error.kind === "unavailable"
       ? "The database cannot be reached."

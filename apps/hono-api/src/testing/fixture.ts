@@ -211,6 +211,7 @@ export async function startApi({
     mirrorLag: async () => secrets.admin.mirroring.lag(),
     webhooks: async () => secrets.admin.measureDeliveries(),
     clock: () => secrets.admin.measureClock(),
+    regions: () => secrets.admin.regionStatus.look(),
     rotations: () => secrets.admin.rotation.measure(),
   });
   const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });

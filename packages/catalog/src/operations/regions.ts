@@ -64,6 +64,61 @@ const RegionDescription = RegionIdentityText.extend({
 });
 export type RegionDescription = Readonly<z.infer<typeof RegionDescription>>;
 
+const count = z.int();
+const fault = z.enum([
+  "publication-changed",
+  "slot-lost",
+  "slot-inactive",
+  "subscription-missing",
+  "subscription-disabled",
+  "worker-down",
+  "copying",
+  "empty",
+  "differs",
+  "refused",
+  "late",
+]);
+/** SHA-256 over all copies, in hexadecimal: both ends have the same where nothing is on its way. */
+const digest = z.string();
+
+/** What this region sees of the copies between it and each other one. The other region has a view of its own. */
+const status = operation({
+  kind: "query",
+  verb: "operators",
+  input: z.void(),
+  output: z.object({
+    region: z.string(),
+    others: z
+      .array(
+        z.object({
+          region: z.string(),
+          address: z.string(),
+          /** What is copied there. */
+          sends: z.object({
+            companies: count,
+            copies: count,
+            digest,
+            faults: z.array(fault).readonly(),
+            /** Bytes of its log that the server keeps for the other region. */
+            walBytes: z.number(),
+          }),
+          /** What has come from there. */
+          takes: z.object({
+            copies: count,
+            digest,
+            faults: z.array(fault).readonly(),
+            /** Since the last sign of life that has arrived, by the clocks of both regions. */
+            ageSeconds: z.number().optional(),
+            /** Copies that were refused, such as those of an earlier home. */
+            refusals: count,
+          }),
+        }),
+      )
+      .readonly(),
+  }),
+});
+export type RegionStatus = Readonly<OutputOf<typeof status>>;
+
 /** The other regions, as operators made them known here. For operators. */
 export const regionOperations = {
   /** What an operator of another region needs to know of this one. */
@@ -75,6 +130,8 @@ export const regionOperations = {
     input: z.void(),
     output: z.array(RegionDescription).readonly(),
   }),
+
+  status,
 
   /**
    * Makes another region known here. Its identity comes from there, and the fingerprint by another way: two people compare it. A

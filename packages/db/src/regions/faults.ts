@@ -1,24 +1,26 @@
 import type { ExportState, HomeState, TargetState } from "./status.ts";
 
-/** What is wrong with a route. */
-export type RouteFault =
+/** What can be wrong with a route. */
+export const routeFaults = [
   /** The home publishes nothing for the target, or other rows than its copies: changed by hand. */
-  | "publication-changed"
+  "publication-changed",
   /** A slot was dropped, or gave up WAL that its subscriber has not had: what follows never arrives. */
-  | "slot-lost"
-  | "slot-inactive"
-  | "subscription-missing"
-  | "subscription-disabled"
-  | "worker-down"
+  "slot-lost",
+  "slot-inactive",
+  "subscription-missing",
+  "subscription-disabled",
+  "worker-down",
   /** The first copy is not over. */
-  | "copying"
+  "copying",
   /** The first copy ended and brought nothing, although there is something. */
-  | "empty"
+  "empty",
   /** The ends differ. No fault while something is on its way: then they agree a moment later. */
-  | "differs"
+  "differs",
   /** Copies of an earlier home or an older state have arrived. */
-  | "refused"
-  | "late";
+  "refused",
+  "late",
+] as const;
+export type RouteFault = (typeof routeFaults)[number];
 
 export interface RouteState {
   readonly home: HomeState;

@@ -1,6 +1,7 @@
 export { dropExport, type ExportServer, resyncExport, setUpExport } from "./export.ts";
-export { faultsOf, type RouteFault, type RouteState } from "./faults.ts";
+export { faultsOf, type RouteFault, routeFaults, type RouteState } from "./faults.ts";
 export { namesOf, type Route, type RouteNames } from "./names.ts";
+export { faultsOfSide, readRegionSide } from "./own-side.ts";
 export { type OwnDatabase, publishCopies, unpublishCopies } from "./publish.ts";
 export {
   digestCopies,

@@ -665,6 +665,10 @@ const unaudited: Readonly<Record<string, Pick<Row, "as" | "input"> & { readonly 
     because: "an open page asks for it every few seconds, and it tells of no company",
     as: operator,
   },
+  "regions.status": {
+    because: "an open page asks for it again and again, and it tells of no company",
+    as: operator,
+  },
   "runs.list": {
     because: "each open page asks for it four times a minute, and it tells of no secret",
     input: ({ company }) => ({ company, recent: true }),

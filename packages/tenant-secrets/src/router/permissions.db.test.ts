@@ -230,6 +230,7 @@ const table: Readonly<Record<string, Row>> = {
   "regions.identity": { may: "operator" },
   "regions.list": { may: "operator" },
   "regions.verify": { may: "operator", input: () => ({}) },
+  "regions.status": { may: "operator" },
   "regions.add": { may: "operator", input: () => newRegion("us") },
   "regions.remove": { may: "operator", input: () => ({ region: "gone" }), before: addRegionOnce },
   "approvals.list": { may: "operator" },

@@ -308,6 +308,7 @@ export const appRouter = router({
     ...procedures(regionOperations, {
       identity: ({ regions }, caller) => regions.identity(caller),
       list: ({ regions }, caller) => regions.list(caller),
+      status: ({ regionStatus }, caller) => regionStatus.status(caller),
       add: ({ regions }, caller, region) => regions.add(caller, region),
       remove: async ({ regions }, caller, { region }) => {
         await regions.remove(caller, region);
