@@ -56,3 +56,40 @@ it("an operator compares the fingerprint of this region, and adds and removes an
     events.filter(({ subject }) => subject === name).map(({ action, outcome }) => `${action} ${outcome}`),
   ).toEqual(["region.remove success", "region.add success", "region.add failed"]);
 });
+
+it("an operator lets a company be copied to a region, and takes it from there", async () => {
+  const { page, open } = await world.operator();
+  const { regions, companies, companyRegions } = world.backends.secrets.admin;
+  const name = `sa-${randomBytes(4).toString("hex")}`;
+  const subdomain = `copied-${name}`;
+  await regions.add(operator, newRegion(name));
+  await companies.create(operator, { subdomain, secretStore: "database" });
+  await open(`/platform/companies/${subdomain}`);
+  const section = page.getByRole("region", { name: "Where it may be" });
+  await section.getByText("Its home alone").waitFor();
+  await section.getByRole("button", { name: "Copy to a region…" }).click();
+  await page.getByRole("dialog").getByLabel("Region").selectOption(name);
+  await page.getByRole("dialog").getByRole("button", { name: "Copy it there" }).click();
+  await section.getByRole("heading", { name }).waitFor();
+  expect(await companyRegions.list(operator, subdomain)).toMatchObject([{ region: name }]);
+
+  await section.getByRole("button", { name: `Take it from ${name}` }).click();
+  await page.getByRole("button", { name: "Take it", exact: true }).click();
+  await section.getByText("Its home alone").waitFor();
+  expect(await companyRegions.list(operator, subdomain)).toEqual([]);
+});
+
+it("a company on another store than the database is not copied, and the page says what to do", async () => {
+  const { page, open } = await world.operator();
+  const { regions, companies, companyRegions } = world.backends.secrets.admin;
+  const name = `ap-${randomBytes(4).toString("hex")}`;
+  const subdomain = `hybrid-${name}`;
+  await regions.add(operator, newRegion(name));
+  await companies.create(operator, { subdomain, secretStore: "hybrid" });
+  await open(`/platform/companies/${subdomain}`);
+  await page.getByRole("button", { name: "Copy to a region…" }).click();
+  await page.getByRole("dialog").getByLabel("Region").selectOption(name);
+  await page.getByRole("dialog").getByRole("button", { name: "Copy it there" }).click();
+  await page.getByText("move it to the database first").waitFor();
+  expect(await companyRegions.list(operator, subdomain)).toEqual([]);
+});

@@ -13,6 +13,7 @@ import { CompanyPeople } from "./company-people.tsx";
 import { CompanySettings } from "./company-settings.tsx";
 import { CompanyShutdown } from "./company-shutdown.tsx";
 import { CompanyStoreSection } from "./migration/company-store.tsx";
+import { CompanyRegions } from "./regions/company-regions.tsx";
 import { Facts } from "./section.tsx";
 import { stateOf, storeWords, type Company } from "./words.ts";
 
@@ -43,6 +44,7 @@ export function CompanyPage(): ReactNode {
             )}
             <Facts facts={factsOf(company)} />
             {company.shreddedAt === undefined && <CompanyStoreSection company={subdomain} />}
+            {company.shreddedAt === undefined && <CompanyRegions company={subdomain} />}
             <CompanyPeople company={subdomain} />
             {company.shreddedAt === undefined && <CompanySettings company={company} />}
             <CompanyShutdown company={company} />
