@@ -175,7 +175,12 @@ export function assembleTenantSecrets<C extends Catalog>(
     isSignedIn: async (headers) => (await signIn?.(headers)) !== undefined,
     operators: createOperators(operations),
     regionVerification: createRegionVerification(base),
-    regions: createRegions({ ...base, address: options.address, ownRegion: base.masterKeys.region }),
+    regions: createRegions({
+      ...base,
+      renewal: keys.renewal,
+      address: options.address,
+      ownRegion: base.masterKeys.region,
+    }),
     regionStatus: createRegionStatus({ ...base, ownRegion }),
     startBeats: createBeats({ ...base, ownRegion }),
     companyRegions: createCompanyRegions({ ...base, companies, ownRegion }),

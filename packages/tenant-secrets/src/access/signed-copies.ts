@@ -18,6 +18,13 @@ export interface CopiedKey {
   readonly secret: Buffer;
 }
 
+export interface CopiesOfKey {
+  /** The only region to make it for. */
+  readonly region?: string;
+  /** Replaces the copies that there are. */
+  readonly renews?: boolean;
+}
+
 /**
  * Makes the copies that the home signs, within one transaction and with keys loaded before it, for each region that the company is
  * copied to. The database refuses to commit a change that they do not say. Nothing is made for a company that is copied nowhere.
@@ -27,8 +34,8 @@ export interface CopiedKey {
 export interface CopyWriter {
   /** After the company's row has changed. A company that is not active has no copy, which the database sees to. */
   company(company: CopiedCompany): Promise<void>;
-  /** A key that has no copy yet. @param region the only one to make it for */
-  key(key: CopiedKey, region?: string): Promise<void>;
+  /** A key that has no copy yet. */
+  key(key: CopiedKey, how?: CopiesOfKey): Promise<void>;
 }
 
 export interface SignedCopies {

@@ -10,6 +10,7 @@ import { createMasterKeyRegistry } from "../keys/master/master-key-registry.ts";
 import { createEmergencyRotation } from "../keys/rotation/emergency.ts";
 import { createKeyRotation, defineKeyRotation } from "../keys/rotation/rotation.ts";
 import { createShredding } from "../keys/shredding/shredding.ts";
+import { defineRenewal, startRenewal } from "../regions/renewal-run.ts";
 import type { SecretStore } from "../stores/store.ts";
 import type { Base } from "./base.ts";
 
@@ -28,6 +29,7 @@ export function assembleKeys(
   { catalog, companies, stores, copies, destination, gate }: KeyOptions,
 ) {
   const { database, infisical, masterKeys, auditKeys, companyKeys, audit, operations } = base;
+  const renewal = defineRenewal(base);
   const keyBackups = createKeyBackups(database, infisical, operations);
   const storeBackup = createStoreBackup(masterKeys.region, keyBackups);
   const withAuditKey = { ...base, loadAuditKey: auditKeys };
@@ -63,9 +65,11 @@ export function assembleKeys(
         rotation,
         companyKeyRotation,
         list,
+        renewCopies: (statements, asked) => startRenewal(renewal, statements, { ...asked, region: null }),
       }),
       shredding: createShredding({ ...base, gate }),
     },
-    runs: [rotation, companyRotation],
+    renewal,
+    runs: [rotation, companyRotation, renewal],
   } as const;
 }

@@ -86,7 +86,7 @@ export interface KeyReplacement {
   /** A key made after this time stays active. */
   readonly madeUntil: Date;
   /** The action of the new key's event. */
-  readonly action: "key.rotate-audit" | "key.rotate-rows";
+  readonly action: "key.rotate-audit" | "key.rotate-rows" | "key.rotate-region";
   /** Of the steps of an operation. */
   readonly commit: <T>(
     work: (transaction: Pick<Transaction, "statements">) => Promise<Audited<T>>,

@@ -1,4 +1,4 @@
-import { and, asc, eq, isNull, ne } from "drizzle-orm";
+import { and, asc, eq, isNull } from "drizzle-orm";
 import {
   type Caller,
   type CompanyId,
@@ -22,8 +22,9 @@ import { type Companies, lockNamed } from "../companies/companies.ts";
 import { lockCompany } from "../companies/company-lock.ts";
 import type { CompanyKeys } from "../keys/company/company-keys.ts";
 import { unknownRegion } from "./regions.ts";
+import { copyKeys } from "./renewal-run.ts";
 
-const { companyKeys, companyRegions, regions } = tables;
+const { companyRegions, regions } = tables;
 
 export interface AskedRegion extends RequestOptions {
   readonly region: string;
@@ -173,15 +174,8 @@ async function copyTo(
     .returning();
   if (row === undefined) throw new Error("an insert returns its row");
   await copies.company(company);
-  const living = await statements
-    .select({ keyVersion: companyKeys.keyVersion })
-    .from(companyKeys)
-    .where(and(eq(companyKeys.companyId, id), ne(companyKeys.status, "destroyed")));
-  for (const { keyVersion } of living) {
-    const key = secrets.find((each) => each.keyVersion === keyVersion);
-    if (key === undefined) throw new KeysChanged();
-    await copies.key(key, region);
-  }
+  if (!(await copyKeys({ statements, copies }, { companyId: id, secrets }, { region })))
+    throw new KeysChanged();
   return audited({ region, since: row.since }, { version: row.revision });
 }
 

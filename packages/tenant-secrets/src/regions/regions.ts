@@ -14,6 +14,7 @@ import { encryptToRegion, regionFingerprint, toBase64url } from "@repo/envelope"
 import { audited, type Operations, type Transaction } from "../access/operation.ts";
 import type { RegionKeys } from "../keys/region-keys.ts";
 import { type RegionRegistry, withKeyBytes } from "./registry.ts";
+import { type RenewalRun, startRenewal } from "./renewal-run.ts";
 
 const { companyRegions, regions } = tables;
 
@@ -42,6 +43,8 @@ interface Dependencies {
   readonly operations: Operations;
   readonly registry: RegionRegistry;
   readonly regionKeys: RegionKeys;
+  /** Encrypts what is there to the keys that replace others. */
+  readonly renewal: RenewalRun;
   /** The origin of this region's API; undefined where this deployment does not know it. */
   readonly address: string | undefined;
   /** The name of this region. */
@@ -51,7 +54,7 @@ interface Dependencies {
 const toManage = { verb: "operators", to: "manage regions" } as const;
 
 export function createRegions(dependencies: Dependencies): Regions {
-  const { operations, registry, regionKeys, address, ownRegion } = dependencies;
+  const { operations, registry, regionKeys, renewal, address, ownRegion } = dependencies;
   return {
     identity: (caller) =>
       operations.read({ caller, action: "region.identity", ...toManage }, async () => {
@@ -82,7 +85,10 @@ export function createRegions(dependencies: Dependencies): Regions {
       const operation = { caller, action: "region.add", subject: given.region, ...toManage } as const;
       const added = await operations.change(operation, async (transaction) => {
         checkIdentity(given, fingerprint, ownRegion);
-        const { row, outcome } = await insertOrChange(transaction, given);
+        const { row, outcome, isRekeyed } = await insertOrChange(transaction, given);
+        const subject = `${row.region} ${row.transportKeyVersion}`;
+        if (isRekeyed)
+          await startRenewal(renewal, transaction.statements, { caller, subject, region: row.region });
         const [region] = await selectRegions(transaction.statements, row.region);
         if (region === undefined) throw new Error("a region that was just added is there");
         return audited({ region: describe(region), outcome }, { version: row.revision });
@@ -142,17 +148,21 @@ function digits(fingerprint: string): string {
   return fingerprint.replaceAll(" ", "").toLowerCase();
 }
 
-async function insertOrChange(
-  { statements, writer }: Transaction,
-  asked: Asked,
-): Promise<{ readonly row: RegionRow; readonly outcome: AddedRegion["outcome"] }> {
+interface Added {
+  readonly row: RegionRow;
+  readonly outcome: AddedRegion["outcome"];
+  /** Whether what was encrypted to it has to be encrypted to another key. */
+  readonly isRekeyed: boolean;
+}
+
+async function insertOrChange({ statements, writer }: Transaction, asked: Asked): Promise<Added> {
   const fresh = { ...asked, removedAt: null };
   const [made] = await statements
     .insert(regions)
     .values({ ...fresh, ...(await writer.seal(regionState(fresh))) })
     .onConflictDoNothing()
     .returning();
-  if (made !== undefined) return { row: made, outcome: "added" };
+  if (made !== undefined) return { row: made, outcome: "added", isRekeyed: false };
   const found = await lockRegion(statements, asked.region);
   if (found === undefined) throw new Error("a region is not deleted");
   if (found.removedAt !== null)
@@ -160,7 +170,7 @@ async function insertOrChange(
       "A region of this name was removed, and its name is not used again: give the region another one.",
     );
   writer.require(regionState(found), found);
-  if (isSame(found, asked)) return { row: found, outcome: "unchanged" };
+  if (isSame(found, asked)) return { row: found, outcome: "unchanged", isRekeyed: false };
   requireLaterKeys(found, asked);
   const [row] = await statements
     .update(regions)
@@ -168,7 +178,7 @@ async function insertOrChange(
     .where(eq(regions.region, asked.region))
     .returning();
   if (row === undefined) throw new Error("a row that is locked is there");
-  return { row, outcome: "changed" };
+  return { row, outcome: "changed", isRekeyed: found.transportKey !== row.transportKey };
 }
 
 function isSame(found: Asked, asked: Asked): boolean {

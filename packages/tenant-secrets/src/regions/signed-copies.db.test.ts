@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import { fromBase64url } from "@repo/envelope";
+import { fromBase64url, regionFingerprint } from "@repo/envelope";
 import { codeOf, createFixture, operator, product } from "../testing/fixture.ts";
 import { newRegion, otherRegion, readCopies, type ReadCopies } from "../testing/regions.ts";
+import { withKeyBytes } from "./registry.ts";
 
 const fixture = await createFixture();
 const { secrets, superuser } = fixture;
@@ -212,10 +213,128 @@ test("a region that was planted in the database gets nothing that has to be sign
   await secrets.companyKeyRotation.rotateCompanyKey(operator, acme.subdomain);
 });
 
-test("a company that is shredded has no copies, in no region", async () => {
+test("a company that is shredded has no copies and no regions, and its receipt names those that had copies", async () => {
   const acme = await companyIn(["us", "ap"]);
   await write(acme, "fake-a-0001");
-  await secrets.shredding.shred(operator, acme.subdomain, { backupsKeptDays: 30 });
-  for (const region of [us, ap]) expect((await acme.in(region)).keys).toEqual([]);
-  for (const region of [us, ap]) expect((await acme.in(region)).values).toEqual({});
+  const { receipt } = await secrets.shredding.shred(operator, acme.subdomain, { backupsKeptDays: 30 });
+  for (const region of [us, ap]) expect(await acme.in(region)).toEqual(nothing);
+  expect(await secrets.companyRegions.list(operator, acme.subdomain)).toEqual([]);
+  const content: unknown = JSON.parse(receipt);
+  expect(content).toMatchObject({
+    destroyed: {
+      copies: [
+        { region: "ap", count: 3 },
+        { region: "us", count: 3 },
+      ],
+    },
+    remains: expect.arrayContaining([expect.stringContaining("Other regions had copies until")]),
+  });
+});
+
+/** Does what jobs do. */
+async function renewAll(): Promise<number> {
+  const rows = await superuser<{ id: string }[]>`
+    select id from runs where kind = 'renew-region-copies' and finished_at is null`;
+  for (const { id } of rows)
+    await secrets.runs.work["renew-region-copies"]?.(id, new AbortController().signal);
+  return rows.length;
+}
+
+test("a region whose transport key is replaced reads under the earlier key until its turn, and under the new one from then on", async () => {
+  const first = otherRegion("rekeyed");
+  await secrets.regions.add(operator, first.asked);
+  const companies = await Promise.all([
+    companyIn(["rekeyed"]),
+    companyIn(["rekeyed"]),
+    companyIn(["rekeyed"]),
+  ]);
+  for (const acme of companies) await write(acme, "fake-a-0001");
+  const values = { CUSTOM_A: "fake-a-0001" };
+  const second = otherRegion("rekeyed", { transportKeyVersion: 2, signingKeyVersion: 2 });
+  expect((await secrets.regions.add(operator, second.asked)).outcome).toBe("changed");
+  for (const acme of companies) expect((await acme.in(first)).values).toEqual(values);
+  expect(await renewAll()).toBe(1);
+  for (const acme of companies) {
+    expect(await acme.in(second)).toEqual({ subdomain: acme.subdomain, keys: [1], values });
+    expect(await codeOf(acme.in(first))).toBe("INTEGRITY_FAILURE");
+  }
+  const [run] = await secrets.runs.list(operator, { kind: "renew-region-copies", recent: true, limit: 1 });
+  expect(run).toMatchObject({ state: "done" });
+  const events =
+    await superuser`select company_id from audit_events where action = 'company.renew-copies' and outcome = 'success'`;
+  expect(new Set(events.map((row) => row["company_id"]))).toEqual(
+    new Set(companies.map(({ companyId }) => companyId)),
+  );
+  expect((await secrets.regions.add(operator, second.asked)).outcome).toBe("unchanged");
+  expect(await renewAll()).toBe(0);
+});
+
+test("a company whose row was changed in the database is left out of a renewal and named, and the others are renewed", async () => {
+  const first = otherRegion("partly");
+  await secrets.regions.add(operator, first.asked);
+  const [broken, sound] = [await companyIn(["partly"]), await companyIn(["partly"])];
+  for (const acme of [broken, sound]) await write(acme, "fake-a-0001");
+  await superuser.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    await sql`update companies set subdomain = ${`planted-${broken.companyId.slice(0, 8)}`} where id = ${broken.companyId}`;
+  });
+  const second = otherRegion("partly", { transportKeyVersion: 2 });
+  const asked = { ...second.asked, signingKey: first.asked.signingKey };
+  const { fingerprint: _, ...identity } = asked;
+  const fingerprint = regionFingerprint(withKeyBytes(identity));
+  await secrets.regions.add(operator, { ...identity, fingerprint });
+  await expect(renewAll()).rejects.toMatchObject({
+    code: "INTEGRITY_FAILURE",
+    message: expect.stringContaining(broken.companyId),
+  });
+  expect((await sound.in(second)).values).toEqual({ CUSTOM_A: "fake-a-0001" });
+  await superuser.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    await sql`update companies set subdomain = ${broken.subdomain} where id = ${broken.companyId}`;
+  });
+  await renewAll();
+  expect((await broken.in(second)).values).toEqual({ CUSTOM_A: "fake-a-0001" });
+});
+
+test("after a rotation of the master key the pairs of this region are the same, and copies are signed", async () => {
+  const acme = await companyIn(["us"]);
+  await write(acme, "fake-a-0001");
+  const before = await secrets.regions.identity(operator);
+  await secrets.keyRotation.rotate(operator, { backup: async () => "sha256:fake" });
+  const [, retired] = (await secrets.masterKeys.status(operator)).versions.toSorted(
+    (a, b) => b.version - a.version,
+  );
+  await secrets.masterKeys.destroy(operator, retired?.version ?? 0);
+  const fresh = fixture.another();
+  expect(await fresh.regions.identity(operator)).toEqual(before);
+  const renamed = `rotated-${acme.companyId.slice(0, 8)}`;
+  await fresh.companies.rename(operator, acme.subdomain, { subdomain: renamed });
+  expect(await acme.in(us)).toMatchObject({ subdomain: renamed, values: { CUSTOM_A: "fake-a-0001" } });
+});
+
+test("an emergency rotation replaces the pairs of this region, and all copies are signed by the new one", async () => {
+  const acme = await companyIn(["us", "ap"]);
+  await write(acme, "fake-a-0001");
+  const before = await secrets.regions.identity(operator);
+  const said: string[] = [];
+  await secrets.emergencyRotation(operator, {
+    rotation: { backup: async () => "sha256:fake" },
+    revokeCredentials: false,
+    onStep: (done) => void said.push(done),
+  });
+  const after = await secrets.regions.identity(operator);
+  expect(after).toMatchObject({ transportKeyVersion: 2, signingKeyVersion: 2 });
+  expect([after.transportKey, after.signingKey]).not.toContain(before.transportKey);
+  expect(after.signingKey).not.toBe(before.signingKey);
+  expect(said.join("\n")).toMatch(/this region has new keys: .*ap, .*us/);
+  await renewAll();
+  const newHomeKey = fromBase64url(after.signingKey) ?? Buffer.alloc(0);
+  const { companyId, subdomain } = acme;
+  for (const region of [us, ap])
+    expect(await readCopies(superuser, region, { companyId, homeKey: newHomeKey })).toEqual({
+      subdomain,
+      keys: [2],
+      values: { CUSTOM_A: "fake-a-0001" },
+    });
+  await expect(acme.in(us)).rejects.toThrow("is not signed by its home");
 });

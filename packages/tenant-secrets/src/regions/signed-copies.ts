@@ -146,32 +146,37 @@ function writerOf(statements: Statements, prepared: Prepared, trial: Trial): Cop
       await statements
         .insert(regionCopies)
         .values(await write(copies, first.signing))
-        .onConflictDoUpdate({
-          target: [regionCopies.targetRegion, regionCopies.companyId, regionCopies.kind, regionCopies.name],
-          set: replaced,
-        });
+        .onConflictDoUpdate(replaces);
     },
 
-    key: async (key, only) => {
+    key: async (key, { region: only, renews = false } = {}) => {
       const targets = (await targetsOf(key.companyId)).filter(
         ({ region }) => only === undefined || region.region === only,
       );
       const [first] = targets;
       if (first === undefined) return;
-      const copies = targets.map((target) => keyCopy(target, key));
-      await statements.insert(regionCopies).values(await write(copies, first.signing));
+      const rows = await write(
+        targets.map((target) => keyCopy(target, key)),
+        first.signing,
+      );
+      // A first key is copied by the role that serves a company, which replaces no copy.
+      const insert = statements.insert(regionCopies).values(rows);
+      await (renews ? insert.onConflictDoUpdate(replaces) : insert);
     },
   };
 }
 
 const Revisions = z.array(z.object({ revision: z.string() }));
 
-const replaced = {
-  homeRegion: sql`excluded.home_region`,
-  homeEpoch: sql`excluded.home_epoch`,
-  revision: sql`excluded.revision`,
-  body: sql`excluded.body`,
-  signature: sql`excluded.signature`,
+const replaces = {
+  target: [regionCopies.targetRegion, regionCopies.companyId, regionCopies.kind, regionCopies.name],
+  set: {
+    homeRegion: sql`excluded.home_region`,
+    homeEpoch: sql`excluded.home_epoch`,
+    revision: sql`excluded.revision`,
+    body: sql`excluded.body`,
+    signature: sql`excluded.signature`,
+  },
 };
 
 function companyCopy({ region, homeRegion, homeEpoch }: Target, company: CopiedCompany) {

@@ -8,6 +8,7 @@ import {
   type SecretDescription,
   TenantSecretsError,
 } from "@repo/catalog";
+import type { SignedCopies } from "../../access/signed-copies.ts";
 import type { RowKeys } from "../../access/authentic-rows.ts";
 import {
   audited,
@@ -95,6 +96,12 @@ interface Dependencies {
   readonly operations: Operations;
   readonly gate: ApprovalGate;
   readonly rowKeys: RowKeys;
+  readonly signedCopies: Pick<SignedCopies, "invalidate">;
+  /** Makes all copies for other regions once more, by a job. @param asked.subject of that work */
+  readonly renewCopies: (
+    statements: Statements,
+    asked: { readonly caller: Caller; readonly subject: string },
+  ) => Promise<void>;
   /** Lists the secrets in a company's store. */
   readonly list: (company: Company) => Promise<readonly Omit<SecretDescription, "inCatalog" | "label">[]>;
 }
@@ -119,7 +126,7 @@ const revocations = {
 
 export function createEmergencyRotation(dependencies: Dependencies): EmergencyRotation {
   const { database, catalog, masterKeys, keyRotation, rotation, companyKeyRotation } = dependencies;
-  const { auditKeys, operations, gate, rowKeys, list } = dependencies;
+  const { auditKeys, operations, gate, rowKeys, list, signedCopies, renewCopies } = dependencies;
 
   const findBegun = async (): Promise<Start | undefined> => {
     const { auditEvents } = tables;
@@ -210,6 +217,35 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
     auditKeys.invalidate();
   };
 
+  /**
+   * The pairs of this region. What was encrypted to the earlier one opens until the other regions have the new identity.
+   *
+   * @returns the other regions that have to be told
+   */
+  const replaceRegionKeys = async (
+    { commit }: Steps,
+    caller: Caller,
+    madeUntil: Date,
+  ): Promise<readonly string[]> => {
+    for (const purpose of ["transport", "copies"] as const)
+      await rotateAuditKey(masterKeys, purpose, { madeUntil, action: "key.rotate-region", commit });
+    signedCopies.invalidate();
+    return commit(async ({ statements }) => {
+      const { regions } = tables;
+      const others = await statements
+        .select({ region: regions.region })
+        .from(regions)
+        .where(isNull(regions.removedAt))
+        .orderBy(asc(regions.region));
+      const subject = `emergency ${madeUntil.toISOString()}`;
+      if (others.length > 0) await renewCopies(statements, { caller, subject });
+      return audited(
+        others.map(({ region }) => region),
+        [],
+      );
+    });
+  };
+
   return (caller, options) => {
     const operation = {
       caller,
@@ -240,6 +276,11 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
           (notGenuine === 0 ? "" : `; ${notGenuine} were written by another party and are ignored`),
       );
 
+      const told = await replaceRegionKeys(steps, caller, masterKey.activatedAt);
+      if (told.length > 0)
+        await say(
+          `this region has new keys: give its identity ("regions identity") to ${told.join(", ")}, which reads nothing of companies at home here until it is added there`,
+        );
       const companies = await selectCompanies(database, masterKeys.region);
       const remainders: Remainder[] = [];
       let rotated = 0;

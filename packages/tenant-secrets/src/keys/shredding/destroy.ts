@@ -23,7 +23,7 @@ const {
 export async function destroy(
   statements: Statements,
   companyId: string,
-): Promise<Omit<ShreddingFacts["destroyed"], "apiKeys">> {
+): Promise<Omit<ShreddingFacts["destroyed"], "apiKeys" | "copies">> {
   const heads = await statements
     .select({ encrypted: isNotNull(companySecrets.secretValueEncrypted).mapWith(Boolean) })
     .from(companySecrets)

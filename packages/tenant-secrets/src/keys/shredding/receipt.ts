@@ -34,6 +34,8 @@ const ShreddingReceipt = z.strictObject({
     /** Stored request ids, which contained a MAC of the value. */
     writeRequests: Count,
     apiKeys: Count,
+    /** Copies in other regions, which delete them as they hear of it. */
+    copies: z.array(z.strictObject({ region: z.string(), count: Count })),
   }),
   processes: z.strictObject({
     /** The number of live processes, which were notified. */
@@ -106,7 +108,15 @@ export function readReceipt(receipt: string): ShreddingReceipt {
   return content;
 }
 
-function remainsOf({ company, shreddedAt, processes, infisical, backups }: ShreddingFacts): string[] {
+function remainsOf({
+  company,
+  shreddedAt,
+  processes,
+  infisical,
+  backups,
+  destroyed,
+}: ShreddingFacts): string[] {
+  const regions = destroyed.copies.map(({ region }) => region).join(", ");
   const versions = backups.masterKeyVersions.map(({ region, version }) => `${region} ${version}`).join(", ");
   const inFolder = `${infisical.secrets} secrets of ${company.subdomain} in Infisical, folder ${infisical.folder},`;
   return [
@@ -122,6 +132,11 @@ function remainsOf({ company, shreddedAt, processes, infisical, backups }: Shred
         : [
             `${inFolder} were deleted at ${infisical.deletedAt}. Infisical's own history and its server's backups may hold them for as long as they are kept there.`,
           ]),
+    ...(regions === ""
+      ? []
+      : [
+          `Other regions had copies until ${shreddedAt}: ${regions}. Each deletes its own as it hears of it, and signs a receipt of what it had; until its backups and its log of the database expire, those hold the keys, encrypted to that region.`,
+        ]),
     `${processes.alive} processes were alive at ${shreddedAt} and were told to forget the keys; one that did not hear it forgets them by ${processes.keysForgottenBy}.`,
     "Names of secrets, their versions, dates, authors and notes, and the events of the audit log stay. They hold no value.",
     "A value that was read before is wherever it was taken. Replace the credentials at their providers.",

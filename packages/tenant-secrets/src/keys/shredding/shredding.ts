@@ -29,7 +29,8 @@ import {
   type SignedReceipt,
 } from "./receipt.ts";
 
-const { apiKeys, companies, masterKeys, outsideWrites, processes, shreddings } = tables;
+const { apiKeys, companies, companyRegions, masterKeys, outsideWrites, processes, regionCopies, shreddings } =
+  tables;
 
 export interface ShredOptions {
   /** The retention of database backups, in days: until then they contain the wraps. */
@@ -153,7 +154,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
     { company, earlier }: LockedCompany,
     { backupsKeptDays, withInfisicalFolder = false, ...facts }: ShredOptions & ShredFacts,
   ): Promise<Audited<Shredded>> => {
-    const { statements } = transaction;
+    const { statements, writer } = transaction;
     const companyId = company.id;
     const events: EventDetails[] = [];
     if (withInfisicalFolder && company.secretStore !== "database") {
@@ -171,7 +172,13 @@ export function createShredding(dependencies: Dependencies): Shredding {
     const ofCompany = and(eq(apiKeys.companyId, companyId), isNull(apiKeys.revokedAt));
     const revoked = await revokeApiKeys(transaction, ofCompany, Number.MAX_SAFE_INTEGER);
     events.push(...(await endMirror(statements, companyId)));
-    const destroyed = { ...(await destroy(statements, companyId)), apiKeys: revoked.length };
+    const copies = await withdraw(transaction, companyId);
+    for (const { region } of copies) {
+      // A later revision than that of the row, which is gone.
+      const { revision } = await writer.seal({ kind: "company-region", companyId, region });
+      events.push({ action: "company.remove-region", companyId, subject: region, version: revision });
+    }
+    const destroyed = { ...(await destroy(statements, companyId)), apiKeys: revoked.length, copies };
     const shreddedAt = new Date();
     const receipt = signReceipt(
       {
@@ -256,6 +263,28 @@ export function createShredding(dependencies: Dependencies): Shredding {
         return audited(publicKey, {});
       }),
   };
+}
+
+/** Takes all regions from a company, and with them its copies. @returns how many copies each had */
+async function withdraw(
+  { statements }: Pick<Transaction, "statements">,
+  companyId: string,
+): Promise<ShreddingReceipt["destroyed"]["copies"]> {
+  const counts = await statements
+    .select({ region: companyRegions.region, count: count(regionCopies.name) })
+    .from(companyRegions)
+    .leftJoin(
+      regionCopies,
+      and(
+        eq(regionCopies.companyId, companyRegions.companyId),
+        eq(regionCopies.targetRegion, companyRegions.region),
+      ),
+    )
+    .where(eq(companyRegions.companyId, companyId))
+    .groupBy(companyRegions.region)
+    .orderBy(asc(companyRegions.region));
+  await statements.delete(companyRegions).where(eq(companyRegions.companyId, companyId));
+  return counts;
 }
 
 interface LockedCompany {
