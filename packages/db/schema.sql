@@ -48,7 +48,7 @@ alter table api_keys enable row level security;
 alter table api_keys force row level security;
 create policy company on api_keys for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on api_keys for all to tenant_secrets_maintenance using true with check true;
-grant insert, select, update on api_keys to tenant_secrets_maintenance;
+grant delete, insert, select, update on api_keys to tenant_secrets_maintenance;
 
 create table approvals (
   id uuid not null default gen_random_uuid(),
@@ -233,6 +233,7 @@ CREATE CONSTRAINT TRIGGER held_store AFTER UPDATE ON public.companies DEFERRABLE
 CREATE TRIGGER copy_home AFTER UPDATE ON public.companies FOR EACH ROW WHEN (((new.home_region IS DISTINCT FROM old.home_region) OR (new.home_epoch IS DISTINCT FROM old.home_epoch))) EXECUTE FUNCTION copy_with_home();
 CREATE TRIGGER fenced_home BEFORE UPDATE ON public.companies FOR EACH ROW WHEN ((((new.home_epoch < old.home_epoch) OR (new.home_epoch > (old.home_epoch + 1))) OR ((new.home_region <> old.home_region) AND (new.home_epoch = old.home_epoch)))) EXECUTE FUNCTION refuse_earlier_home();
 CREATE TRIGGER fenced_store BEFORE UPDATE ON public.companies FOR EACH ROW EXECUTE FUNCTION refuse_unfenced_store();
+CREATE TRIGGER keep_company BEFORE DELETE ON public.companies FOR EACH ROW EXECUTE FUNCTION keep_company();
 CREATE TRIGGER keep_subdomain AFTER INSERT OR UPDATE OF subdomain ON public.companies FOR EACH ROW EXECUTE FUNCTION keep_company_subdomain();
 CREATE TRIGGER mac_under_key_in_use BEFORE INSERT OR UPDATE OF revision, mac_key_version, mac ON public.companies FOR EACH ROW EXECUTE FUNCTION refuse_row_mac();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.companies REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_companies('id', 'company');
@@ -245,13 +246,14 @@ alter table companies force row level security;
 create policy company on companies for all to tenant_secrets_application using (id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy copies on companies for select to tenant_secrets_copies using true;
 create policy maintenance on companies for all to tenant_secrets_maintenance using true with check true;
-grant insert, select, update on companies to tenant_secrets_maintenance;
+grant delete, insert, select, update on companies to tenant_secrets_maintenance;
 grant select on companies to tenant_secrets_application;
 
 create table company_homes (
   company_id uuid not null,
   home_region text not null,
   home_epoch integer not null,
+  withdrawn_at timestamp(3) with time zone,
   since timestamp(3) with time zone not null default clock_timestamp(),
   constraint company_homes_pkey PRIMARY KEY (company_id)
 );
@@ -481,7 +483,7 @@ alter table company_subdomains enable row level security;
 alter table company_subdomains force row level security;
 create policy company on company_subdomains for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on company_subdomains for all to tenant_secrets_maintenance using true with check true;
-grant insert, select on company_subdomains to tenant_secrets_maintenance;
+grant delete, insert, select on company_subdomains to tenant_secrets_maintenance;
 
 create table folder_entries (
   company_id uuid not null,
@@ -537,7 +539,7 @@ alter table invitations enable row level security;
 alter table invitations force row level security;
 create policy company on invitations for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on invitations for all to tenant_secrets_maintenance using true with check true;
-grant insert, select, update on invitations to tenant_secrets_maintenance;
+grant delete, insert, select, update on invitations to tenant_secrets_maintenance;
 
 create table job_tasks (
   name text not null,
@@ -603,7 +605,7 @@ alter table member_names enable row level security;
 alter table member_names force row level security;
 create policy company on member_names for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on member_names for all to tenant_secrets_maintenance using true with check true;
-grant insert, select, update on member_names to tenant_secrets_maintenance;
+grant delete, insert, select, update on member_names to tenant_secrets_maintenance;
 grant select on member_names to tenant_secrets_application;
 
 create table memberships (
@@ -654,7 +656,7 @@ alter table migration_companies enable row level security;
 alter table migration_companies force row level security;
 create policy company on migration_companies for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on migration_companies for all to tenant_secrets_maintenance using true with check true;
-grant insert, select, update on migration_companies to tenant_secrets_maintenance;
+grant delete, insert, select, update on migration_companies to tenant_secrets_maintenance;
 
 create table notifications (
   id uuid not null,
@@ -782,6 +784,21 @@ create policy maintenance on region_copies for all to tenant_secrets_maintenance
 create policy reader on region_copies for select to tenant_secrets_reader using (kind = 'secret'::text);
 grant insert, select on region_copies to tenant_secrets_application;
 grant insert, select, update on region_copies to tenant_secrets_maintenance;
+
+create table region_receipts (
+  company_id uuid not null,
+  home_region text not null,
+  gone_at timestamp(3) with time zone not null,
+  receipt text not null,
+  signature text not null,
+  constraint region_receipts_pkey PRIMARY KEY (company_id, gone_at)
+);
+CREATE INDEX region_receipts_gone_at ON public.region_receipts USING btree (gone_at);
+alter table region_receipts enable row level security;
+alter table region_receipts force row level security;
+create policy company on region_receipts for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on region_receipts for all to tenant_secrets_maintenance using true with check true;
+grant insert, select on region_receipts to tenant_secrets_maintenance;
 
 create table region_refusals (
   company_id uuid not null,
@@ -933,8 +950,8 @@ alter table secret_uses enable row level security;
 alter table secret_uses force row level security;
 create policy company on secret_uses for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on secret_uses for all to tenant_secrets_maintenance using true with check true;
+grant delete, insert, select, update on secret_uses to tenant_secrets_maintenance;
 grant insert, select, update on secret_uses to tenant_secrets_application;
-grant insert, select, update on secret_uses to tenant_secrets_maintenance;
 
 create table shadow_reads (
   company_id uuid not null,
@@ -1124,6 +1141,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function hold_mirror(uuid,uuid) returns boolean security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function hold_run(uuid,uuid,bigint,integer,text,integer,real) returns text security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function insert_notifying_events(json) returns void; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
+-- function keep_company() returns trigger; owned by tenant_secrets_migration, for none other
 -- function keep_company_subdomain() returns trigger; owned by tenant_secrets_migration, for none other
 -- function keep_member_name() returns trigger; owned by tenant_secrets_migration, for none other
 -- function list_copies(text,uuid) returns TABLE("companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, body text, "beatAtMs" double precision) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance

@@ -471,6 +471,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Show how copies fare between this region and others",
       load: async () => (await import("./commands/regions.ts")).statusCommand,
     },
+    "regions receipts": {
+      summary: "List the companies that are gone from this region, with signed receipts",
+      load: async () => (await import("./commands/regions.ts")).receiptsCommand,
+    },
     "regions add": {
       summary: "Make another region known here",
       load: async () => (await import("./commands/regions.ts")).addCommand,

@@ -33,6 +33,7 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
     case "company.rename":
     case "company.set-recovery":
     case "company.set-store":
+    case "company.adopt":
     case "company.suspend":
     case "company.resume":
       return `company ${companyId}`;

@@ -104,6 +104,7 @@ export {
   companyRegionOperations,
   type NewRegion,
   type RegionDescription,
+  type RegionReceipt,
   type RegionIdentityText,
   regionOperations,
   type RegionStatus,

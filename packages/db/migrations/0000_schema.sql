@@ -397,6 +397,7 @@ CREATE TABLE "company_homes" (
 	"company_id" uuid NOT NULL,
 	"home_region" text NOT NULL,
 	"home_epoch" integer NOT NULL,
+	"withdrawn_at" timestamp (3) with time zone,
 	"since" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
 	CONSTRAINT "company_homes_pkey" PRIMARY KEY("company_id")
 );
@@ -432,6 +433,15 @@ CREATE TABLE "region_copies" (
 	CONSTRAINT "region_copies_kind_check" CHECK ("region_copies"."kind" in ('company', 'key', 'secret')),
 	CONSTRAINT "region_copies_signature_check" CHECK (("region_copies"."kind" = 'secret') = ("region_copies"."signature" is null)),
 	CONSTRAINT "region_copies_home_check" CHECK ("region_copies"."target_region" <> "region_copies"."home_region" and "region_copies"."home_epoch" > 0)
+);
+--> statement-breakpoint
+CREATE TABLE "region_receipts" (
+	"company_id" uuid NOT NULL,
+	"home_region" text NOT NULL,
+	"gone_at" timestamp (3) with time zone NOT NULL,
+	"receipt" text NOT NULL,
+	"signature" text NOT NULL,
+	CONSTRAINT "region_receipts_pkey" PRIMARY KEY("company_id","gone_at")
 );
 --> statement-breakpoint
 CREATE TABLE "region_refusals" (
@@ -882,6 +892,7 @@ CREATE INDEX "rate_limits_expires_at" ON "rate_limits" USING btree ("expires_at"
 CREATE INDEX "company_stores_mirrored" ON "company_stores" USING btree ("company_id") WHERE "company_stores"."is_mirrored";--> statement-breakpoint
 CREATE INDEX "migration_companies_run" ON "migration_companies" USING btree ("run_id","company_id");--> statement-breakpoint
 CREATE INDEX "region_copies_company" ON "region_copies" USING btree ("company_id");--> statement-breakpoint
+CREATE INDEX "region_receipts_gone_at" ON "region_receipts" USING btree ("gone_at");--> statement-breakpoint
 CREATE INDEX "region_refusals_last_at" ON "region_refusals" USING btree ("last_at");--> statement-breakpoint
 CREATE INDEX "management_requests_created_at" ON "management_requests" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "rotation_credentials_state" ON "rotation_credentials" USING btree ("state");--> statement-breakpoint

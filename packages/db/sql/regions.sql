@@ -133,6 +133,8 @@ create or replace function withdraw_company() returns trigger
   set search_path = pg_catalog
 as $$
 begin
+  -- What came from elsewhere is its home's to withdraw.
+  if exists (select from public.company_homes h where h.company_id = new.id and h.home_region = new.home_region) then return null; end if;
   delete from public.region_copies t where t.company_id = new.id and (t.kind = 'company' or new.status = 'deleted');
   return null;
 end $$;
@@ -285,12 +287,20 @@ begin
         count = r.count + 1, last_at = clock_timestamp();
     return null;
   end if;
-  if tg_op = 'DELETE' then return old; end if;
+  if tg_op = 'DELETE' then
+    if old.kind = 'company' then
+      update public.company_homes h set withdrawn_at = clock_timestamp() where h.company_id = old.company_id;
+    end if;
+    return old;
+  end if;
   if home.home_epoch is null or new.home_epoch > home.home_epoch then
     insert into public.company_homes as h (company_id, home_region, home_epoch) values (new.company_id, new.home_region, new.home_epoch)
     on conflict (company_id) do update
       set home_region = excluded.home_region, home_epoch = excluded.home_epoch, since = clock_timestamp()
       where h.home_epoch < excluded.home_epoch;
+  end if;
+  if new.kind = 'company' then
+    update public.company_homes h set withdrawn_at = null where h.company_id = new.company_id and h.withdrawn_at is not null;
   end if;
   if present.company_id is not null and tg_op = 'INSERT' then
     update public.region_copies t
@@ -332,3 +342,20 @@ as $$
 $$;
 alter function beat_regions(text) owner to tenant_secrets_copies;
 grant execute on function beat_regions(text) to tenant_secrets_maintenance;
+
+-- A company that is at home here is never deleted, nor is one that was: its history is here.
+create or replace function keep_company() returns trigger
+  language plpgsql
+  set search_path = pg_catalog
+as $$
+begin
+  if exists (select from public.company_homes h where h.company_id = old.id and h.home_region = old.home_region)
+    and not exists (select from public.region_copies t where t.company_id = old.id and t.home_region = old.home_region)
+  then
+    return old;
+  end if;
+  raise exception 'a company is deleted where it was copied to, and with its last copy'
+    using errcode = 'integrity_constraint_violation', constraint = 'companies_kept';
+end $$;
+create or replace trigger keep_company before delete on companies
+  for each row execute function keep_company();

@@ -51,6 +51,8 @@ import { requireDrivers, rotationDrivers } from "./rotation/drivers/drivers.ts";
 import { createBeats } from "./regions/beats.ts";
 import { createCompanyRegions } from "./regions/company-regions.ts";
 import { createRegionStatus } from "./regions/region-status.ts";
+import { createAdoption } from "./regions/adoption.ts";
+import { createRegionReceipts } from "./regions/receipts.ts";
 import { createRegions } from "./regions/regions.ts";
 import { createRegionVerification } from "./regions/verification/verification.ts";
 import { createRunControl } from "./runs/run-control.ts";
@@ -146,7 +148,8 @@ export function assembleTenantSecrets<C extends Catalog>(
     copies: base.copyAges.measure(),
     eventsLost: base.eventsLost(),
   });
-  const serve = createServe(base, { rows, authentication, cache, stamps, shadowReads });
+  const adoption = createAdoption(base);
+  const serve = createServe(base, { adoption, rows, authentication, cache, stamps, shadowReads });
   let member: ServingProcess | undefined;
 
   return {
@@ -175,6 +178,8 @@ export function assembleTenantSecrets<C extends Catalog>(
     isSignedIn: async (headers) => (await signIn?.(headers)) !== undefined,
     operators: createOperators(operations),
     regionVerification: createRegionVerification(base),
+    adoption,
+    regionReceipts: createRegionReceipts(base),
     regions: createRegions({
       ...base,
       renewal: keys.renewal,

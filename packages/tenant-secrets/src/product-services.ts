@@ -46,6 +46,8 @@ import type { RotationLists } from "./rotation/rotation-lists.ts";
 import type { CompanyRegions } from "./regions/company-regions.ts";
 import type { RunningBeats } from "./regions/beats.ts";
 import type { RegionStatusReader } from "./regions/region-status.ts";
+import type { Adoption } from "./regions/adoption.ts";
+import type { RegionReceipts } from "./regions/receipts.ts";
 import type { Regions } from "./regions/regions.ts";
 import type { RegionVerification } from "./regions/verification/verification.ts";
 import type { RunControl } from "./runs/run-control.ts";
@@ -77,6 +79,8 @@ export interface Services {
   readonly me: Me;
   readonly operators: Operators;
   readonly regions: Regions;
+  readonly regionReceipts: RegionReceipts;
+  readonly adoption: Adoption;
   readonly companyRegions: CompanyRegions;
   readonly regionVerification: RegionVerification;
   readonly regionStatus: RegionStatusReader;

@@ -165,6 +165,7 @@ const makersOfCompanyIds = [
   "companies/companies.ts",
   "jobs/maintenance.ts",
   "keys/company/rotation-run.ts",
+  "regions/adoption.ts",
   "regions/renewal-run.ts",
   "regions/verification/verification.ts",
   "stores/infisical/outside-settlement.ts",

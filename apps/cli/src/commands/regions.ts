@@ -88,6 +88,26 @@ what each fault means, and what mends it. For operators.`,
   },
 });
 
+export const receiptsCommand = defineCommand({
+  positionals: [],
+  options: {},
+  details: `Lists the companies that were copied here and are gone: their home took the region from them, and with the last copy went
+their API keys and members here. With --json each has its receipt, signed by the key that "keys public-key" prints.
+For operators.`,
+  examples: ["regions receipts", "regions receipts --json"],
+  run: async ({ json }) => {
+    const list = await withApi("TENANT_SECRETS_OPERATOR_TOKEN", (api) => api.regions.receipts.query());
+    if (json) return printJson(list);
+    if (list.length === 0) return print("No company that was copied here is gone.");
+    print(
+      table(
+        ["COMPANY", "HOME", "GONE"],
+        list.map(({ companyId, homeRegion, goneAt }) => [companyId, homeRegion, minute(goneAt)]),
+      ),
+    );
+  },
+});
+
 const Identity = z.object({
   region: z.string(),
   address: z.string(),

@@ -118,6 +118,16 @@ const status = operation({
   }),
 });
 export type RegionStatus = Readonly<OutputOf<typeof status>>;
+const RegionReceipt = z.object({
+  companyId: z.string(),
+  homeRegion: z.string(),
+  goneAt: z.date(),
+  /** JSON, as it was signed. */
+  receipt: z.string(),
+  /** By the signing key of this region, as receipts of shredding are. */
+  signature: z.string(),
+});
+export type RegionReceipt = Readonly<z.infer<typeof RegionReceipt>>;
 
 /** The other regions, as operators made them known here. For operators. */
 export const regionOperations = {
@@ -143,6 +153,14 @@ export const regionOperations = {
     stepUp: true,
     input: z.strictObject({ ...identity, fingerprint }),
     output: z.object({ region: RegionDescription, outcome: z.enum(["added", "changed", "unchanged"]) }),
+  }),
+
+  /** The companies that were copied here and are gone, the latest 1,000 first, each with a signed receipt. */
+  receipts: operation({
+    kind: "query",
+    verb: "operators",
+    input: z.void(),
+    output: z.array(RegionReceipt).readonly(),
   }),
 
   /** Forgets a region that no company is copied to. Its name is not used again. */

@@ -115,6 +115,8 @@ export const companyHomes = pgTable(
     homeRegion: text("home_region").notNull(),
     /** Raised by each move of the home. */
     homeEpoch: integer("home_epoch").notNull(),
+    /** When the home deleted the copy of the company; null while it is here, and while it has not come. */
+    withdrawnAt: at("withdrawn_at"),
     since: at("since")
       .notNull()
       .default(sql`clock_timestamp()`),
@@ -151,5 +153,21 @@ export const regionRefusals = pgTable(
       columns: [t.companyId, t.kind, t.name, t.subscription],
     }),
     index("region_refusals_last_at").on(t.lastAt),
+  ],
+);
+
+/** What this region has signed of companies that are gone from it: their last copy and all that was its own of them. */
+export const regionReceipts = pgTable(
+  "region_receipts",
+  {
+    companyId: uuid("company_id").notNull(),
+    homeRegion: text("home_region").notNull(),
+    goneAt: at("gone_at").notNull(),
+    receipt: text("receipt").notNull(),
+    signature: text("signature").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "region_receipts_pkey", columns: [t.companyId, t.goneAt] }),
+    index("region_receipts_gone_at").on(t.goneAt),
   ],
 );

@@ -6,11 +6,13 @@ import type { CompanyRows } from "../companies/company-rows.ts";
 import type { Stamps } from "../companies/stamps.ts";
 import { joinProcesses } from "../keys/rotation/process-registry.ts";
 import type { ShadowReads } from "../migration/shadow-reads.ts";
+import type { Adoption } from "../regions/adoption.ts";
 import type { SecretCache } from "../vault/secret-cache.ts";
 import type { Assembly } from "./assembly.ts";
 import type { Base } from "./base.ts";
 
 interface Caches {
+  readonly adoption: Pick<Adoption, "adopt">;
   readonly rows: CompanyRows;
   readonly authentication: Authentication;
   readonly cache: SecretCache;
@@ -48,7 +50,7 @@ export function createServe(base: Base, caches: Caches): Assembly<Catalog>["serv
 /** An undefined change: changes may have been missed, and every entry may be out of date. */
 function invalidateOnChange(
   { auditKeys, rowKeys, companyKeys, copiedKeys, signedCopies }: Base,
-  { rows, authentication, cache, stamps }: Caches,
+  { adoption, rows, authentication, cache, stamps }: Caches,
 ): (change: Change | undefined) => void {
   const markAllStale = (): void => {
     companyKeys.invalidate();
@@ -82,6 +84,8 @@ function invalidateOnChange(
       }
       case "company":
         rows.invalidate(change.companyId);
+        // What fails here, the job does a minute later.
+        adoption.adopt(change.companyId).catch(() => {});
         break;
       case "company-keys":
         companyKeys.invalidate(change.companyId);

@@ -13,6 +13,7 @@ import { dueAfterDays, type MasterKeyAge } from "../keys/master/master-key-age.t
 import { mirrorTask } from "../migration/mirror/lease.ts";
 import type { Mirroring } from "../migration/mirror/mirroring.ts";
 import { forgetDeliveries } from "../notifications/delivery-log.ts";
+import type { Adoption } from "../regions/adoption.ts";
 import type { RunControl } from "../runs/run-control.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
 import type { SecretMaintenance } from "./maintenance.ts";
@@ -30,6 +31,7 @@ export interface TaskDependencies {
     readonly retention: AuditRetention;
     readonly audit: Pick<AuditService, "verifyInBackground">;
     readonly rotation: { startDue(signal: AbortSignal): Promise<unknown> };
+    readonly adoption: Pick<Adoption, "sweep">;
     readonly mailing: Pick<Mailing, "deliver"> | undefined;
   };
   readonly log: JobLog;
@@ -53,12 +55,13 @@ export const schedule: Schedule = {
   "remind-of-expiry": "*/5 * * * *",
   "sweep-mirrors": "*/5 * * * *",
   "rotate-due": "* * * * *",
+  "adopt-companies": "* * * * *",
 };
 
 /** The implementation of each job. A task has an entry here and, if it recurs, one in the schedule. */
 export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDependencies): Tasks {
   const { runs, maintenance, masterKeyAge, outsideSettlement, mirroring, vault, retention, audit } = secrets;
-  const { mailing, rotation } = secrets;
+  const { adoption, mailing, rotation } = secrets;
   /** The job log contains an error's code; its message tells the operator what to do. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -167,6 +170,9 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
     }),
     "rotate-due": task(NoPayload, async (_, { signal }) => {
       await rotation.startDue(signal);
+    }),
+    "adopt-companies": task(NoPayload, async (_, { signal }) => {
+      await adoption.sweep(signal);
     }),
     "purge-removed-secrets": task(NoPayload, async (_, { signal }) => {
       await maintenance.purgeRemovedSecrets(signal);

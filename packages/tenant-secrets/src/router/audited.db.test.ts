@@ -243,6 +243,7 @@ const table: Readonly<Record<string, Row>> = {
   "regions.identity": { action: "region.identity", as: operator },
   "regions.list": { action: "region.list", as: operator },
   "regions.verify": { action: "region.verify", as: operator, input: () => ({}) },
+  "regions.receipts": { action: "region.receipts", as: operator },
   "regions.add": {
     action: "region.add",
     as: operator,

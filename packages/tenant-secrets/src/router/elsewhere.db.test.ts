@@ -102,6 +102,7 @@ const values: Readonly<Record<string, unknown>> = {
   state: "on",
   store: "database",
   handle: "fake",
+  region: "ap",
   backupsKeptDays: 30,
 };
 
@@ -113,9 +114,9 @@ beforeAll(async () => {
   pair = await createRegionPair();
   company = await pair.home.company("database");
   await pair.home.secrets.company(company, product).set("CUSTOM_A", "fake_0001");
-  const id = await pair.allow(company);
+  await pair.allow(company);
   await pair.bring();
-  await pair.adopt(id, company);
+  await pair.target.secrets.adoption.sweep(new AbortController().signal);
   const owner = await pair.target.person(company, "owner");
   callers = [owner, operator, product];
 });

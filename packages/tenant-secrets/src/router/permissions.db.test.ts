@@ -231,6 +231,7 @@ const table: Readonly<Record<string, Row>> = {
   "regions.list": { may: "operator" },
   "regions.verify": { may: "operator", input: () => ({}) },
   "regions.status": { may: "operator" },
+  "regions.receipts": { may: "operator" },
   "regions.add": { may: "operator", input: () => newRegion("us") },
   "regions.remove": { may: "operator", input: () => ({ region: "gone" }), before: addRegionOnce },
   "approvals.list": { may: "operator" },

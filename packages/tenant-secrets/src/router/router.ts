@@ -309,6 +309,7 @@ export const appRouter = router({
       identity: ({ regions }, caller) => regions.identity(caller),
       list: ({ regions }, caller) => regions.list(caller),
       status: ({ regionStatus }, caller) => regionStatus.status(caller),
+      receipts: ({ regionReceipts }, caller) => regionReceipts.receipts(caller),
       add: ({ regions }, caller, region) => regions.add(caller, region),
       remove: async ({ regions }, caller, { region }) => {
         await regions.remove(caller, region);
