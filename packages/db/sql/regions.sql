@@ -133,9 +133,10 @@ create or replace function withdraw_company() returns trigger
   set search_path = pg_catalog
 as $$
 begin
-  -- What came from elsewhere is its home's to withdraw.
-  if exists (select from public.company_homes h where h.company_id = new.id and h.home_region = new.home_region) then return null; end if;
-  delete from public.region_copies t where t.company_id = new.id and (t.kind = 'company' or new.status = 'deleted');
+  -- Of what this region makes: what came from elsewhere is its home's to withdraw.
+  delete from public.region_copies t using public.company_regions r
+  where t.company_id = new.id and r.company_id = new.id and r.region = t.target_region
+    and (t.kind = 'company' or new.status = 'deleted');
   return null;
 end $$;
 alter function withdraw_company() owner to tenant_secrets_copies;
@@ -349,8 +350,10 @@ create or replace function keep_company() returns trigger
   set search_path = pg_catalog
 as $$
 begin
-  if exists (select from public.company_homes h where h.company_id = old.id and h.home_region = old.home_region)
-    and not exists (select from public.region_copies t where t.company_id = old.id and t.home_region = old.home_region)
+  if exists (select from public.company_homes h where h.company_id = old.id)
+    and not exists (select from public.company_keys k where k.company_id = old.id)
+    and not exists (select from public.company_regions r where r.company_id = old.id)
+    and not exists (select from public.region_copies t where t.company_id = old.id)
   then
     return old;
   end if;

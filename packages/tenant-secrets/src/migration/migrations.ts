@@ -17,6 +17,7 @@ import {
   TenantSecretsError,
 } from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
+import { requireHome } from "../companies/companies.ts";
 import type { Lease, RunRow } from "../runs/lease.ts";
 import { selectLeft } from "./cleanup.ts";
 import { selectStores } from "./company-stores.ts";
@@ -76,7 +77,14 @@ const defaults = {
   acceptLosses: false,
 } as const;
 
-export function createMigrations(operations: Operations, run: MigrationRun, catalog: Catalog): Migrations {
+interface Parts {
+  readonly operations: Operations;
+  readonly run: MigrationRun;
+  readonly catalog: Catalog;
+  readonly ownRegion: string;
+}
+
+export function createMigrations({ operations, run, catalog, ownRegion }: Parts): Migrations {
   const start = (
     caller: Caller,
     request: MigrationRequest,
@@ -86,7 +94,7 @@ export function createMigrations(operations: Operations, run: MigrationRun, cata
     return operations.change(
       { caller, action: `migration.${verb}`, ...toMigrate },
       async ({ statements }) => {
-        const ids = await selectCompanies(statements, request);
+        const ids = await selectCompanies(statements, request, ownRegion);
         // Of all companies, those that are copied fail by themselves.
         if (verb === "rollback" && request.companies !== "all") await refuseCopied(statements, ids);
         const changesNothing = verb === "plan" || verb === "verify";
@@ -179,23 +187,30 @@ function storedInput(request: MigrationRequest): MigrationInput {
 async function selectCompanies(
   statements: Statements,
   request: MigrationRequest,
+  ownRegion: string,
 ): Promise<readonly string[]> {
-  const named = request.companies === "all" ? undefined : await idsOf(statements, request.companies);
+  const named =
+    request.companies === "all" ? undefined : await idsOf(statements, request.companies, ownRegion);
   const ids =
     request.verb === "cleanup"
       ? (await selectLeft(statements, request.afterDays)).filter((id) => named?.has(id) ?? true)
-      : [...(named ?? (await selectAll(statements, request)))];
+      : [...(named ?? (await selectAll(statements, request, ownRegion)))];
   if (request.verb === "cleanup" && ids.length !== request.folders) throw otherNumber(ids.length);
   if (ids.length === 0) throw none();
   if (ids.length > maxCompanies) throw tooMany();
   return ids;
 }
 
-async function selectAll(statements: Statements, request: MigrationRequest): Promise<readonly string[]> {
+/** All that are at home here. */
+async function selectAll(
+  statements: Statements,
+  request: MigrationRequest,
+  ownRegion: string,
+): Promise<readonly string[]> {
   const rows = await statements
     .select({ id: companies.id })
     .from(companies)
-    .where(and(eq(companies.status, "active"), isOfVerb(request)))
+    .where(and(eq(companies.status, "active"), eq(companies.homeRegion, ownRegion), isOfVerb(request)))
     .orderBy(asc(companies.id));
   return rows.map(({ id }) => id);
 }
@@ -223,19 +238,25 @@ function isOfVerb(request: MigrationRequest) {
   }
 }
 
-async function idsOf(statements: Statements, subdomains: readonly string[]): Promise<ReadonlySet<string>> {
+/** @throws {TenantSecretsError} NOT_FOUND; WRONG_REGION for one that is at home elsewhere */
+async function idsOf(
+  statements: Statements,
+  subdomains: readonly string[],
+  ownRegion: string,
+): Promise<ReadonlySet<string>> {
   const wanted = [...new Set(subdomains)];
   const wellFormed = wanted.filter((subdomain) => Subdomain.safeParse(subdomain).success);
   const rows =
     wellFormed.length === 0
       ? []
       : await statements
-          .select({ id: companies.id, subdomain: companies.subdomain })
+          .select({ id: companies.id, subdomain: companies.subdomain, homeRegion: companies.homeRegion })
           .from(companies)
           .where(and(inArray(companies.subdomain, wellFormed), isNull(companies.deletedAt)));
   const found = new Map(rows.map(({ id, subdomain }) => [subdomain, id]));
   const missing = wanted.find((subdomain) => !found.has(subdomain));
   if (missing !== undefined) throw unknownCompany(missing);
+  for (const row of rows) requireHome(row, ownRegion);
   return new Set(found.values());
 }
 

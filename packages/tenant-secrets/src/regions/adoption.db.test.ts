@@ -1,6 +1,9 @@
 import { createPublicKey, randomUUID } from "node:crypto";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import { signCopy } from "@repo/envelope";
+import { createMasterKeys } from "../keys/master/master-keys.ts";
+import { createRegionKeys } from "../keys/region-keys.ts";
 import { isSignatureOf } from "../runs/signed-document.ts";
 import { codeOf, operator, product } from "../testing/fixture.ts";
 import { createRegionPair, homeRegion, type RegionPair } from "../testing/region-pair.ts";
@@ -104,6 +107,31 @@ test("a subdomain that another company has here is not taken from it", async () 
   const [other] = await pair.target.superuser`select id from companies where subdomain = ${taken}`;
   expect(other?.["id"]).not.toBe(id);
   expect(alarms.join(" ")).toContain(id);
+});
+
+test("it follows its home over several epochs, suspended or not", async () => {
+  const { home, target } = pair;
+  const keys = createRegionKeys(home.database, createMasterKeys(home.database, home.infisical, homeRegion));
+  const { privateKey } = await keys.signing();
+  const [copy] = await target.superuser<{ body: string }[]>`
+    select body from region_copies where company_id = ${id} and kind = 'company'`;
+  if (copy === undefined) throw new Error("the company has a copy");
+  const state = { targetRegion: "us", companyId: id, kind: "company", name: "", homeRegion } as const;
+  const signature = signCopy(privateKey, { ...state, ...copy, homeEpoch: 4, revision: "9000000" }).toString(
+    "hex",
+  );
+  await target.superuser`update company_homes set home_epoch = 4 where company_id = ${id}`;
+  await pair.tamper(id, `home_epoch = 4, revision = 9000000, signature = '\\x${signature}'`, {
+    kind: "company",
+    name: "",
+  });
+  await target.superuser`update companies set status = 'suspended' where id = ${id}`;
+  await target.remacCompanies(target.superuser);
+  await target.secrets.adoption.sweep(signal);
+  expect(await rowHere()).toMatchObject({ status: "active", epoch: 4, home: homeRegion });
+  const left =
+    await target.superuser`select from region_copies where company_id = ${id} and kind = 'company'`;
+  expect(left).toHaveLength(1);
 });
 
 test("what its home has not signed changes no row", async () => {

@@ -53,11 +53,15 @@ const Found = z.object({
   removed: z.boolean(),
 });
 
-export function createValueSearch(
-  operations: Operations,
-  companies: Pick<Companies, "resolve">,
-  companyKeys: CompanyKeys,
-): SearchValues {
+interface Parts {
+  readonly operations: Operations;
+  readonly companies: Pick<Companies, "resolve">;
+  readonly companyKeys: CompanyKeys;
+  /** Values are searched at home: copies have no fingerprints. */
+  readonly ownRegion: string;
+}
+
+export function createValueSearch({ operations, companies, companyKeys, ownRegion }: Parts): SearchValues {
   /** A value's fingerprints under a company's keys, or why they cannot be computed. */
   const fingerprints = async (
     company: CompanyRow,
@@ -87,7 +91,7 @@ export function createValueSearch(
     };
     let after: string | undefined;
     for (;;) {
-      const batch = await selectCompanies(across, companyId, after);
+      const batch = await selectCompanies(across, ownRegion, { companyId, after });
       after = batch.at(-1)?.id;
       if (after === undefined) return findings;
       const wanted: { id: string; fingerprint: string }[] = [];
@@ -145,11 +149,11 @@ interface Findings extends Pick<ValueSearch, "notSearched"> {
   };
 }
 
-/** The next batch of companies by id, or one company. */
+/** The next batch of companies at home here by id, or one company. */
 async function selectCompanies(
   across: Across,
-  companyId: string | undefined,
-  after: string | undefined,
+  ownRegion: string,
+  { companyId, after }: { readonly companyId: string | undefined; readonly after: string | undefined },
 ): Promise<CompanyRow[]> {
   const { companies, companyKeys } = tables;
   const alone = companyId === undefined ? sql`true` : sql`c.id = ${companyId}`;
@@ -159,7 +163,7 @@ async function selectCompanies(
         select c.id, c.subdomain, c.secret_store as "secretStore", c.status = 'suspended' as suspended,
           array(select k.key_version from ${companyKeys} k where k.company_id = c.id and k.status <> 'destroyed') as living,
           exists (select from ${companyKeys} k where k.company_id = c.id and k.status = 'destroyed') as destroyed
-        from ${companies} c where ${alone} and ${beyond} order by c.id limit ${batchSize}`),
+        from ${companies} c where c.home_region = ${ownRegion} and ${alone} and ${beyond} order by c.id limit ${batchSize}`),
   );
   return z.array(CompanyRow).parse(Array.from(rows));
 }

@@ -311,7 +311,7 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
           remainders.push(
             remainderOf(company.subdomain, "list", {
               error,
-              codes: ["STORE_UNAVAILABLE", "INTEGRITY_FAILURE"],
+              codes: ["STORE_UNAVAILABLE", "KEY_UNAVAILABLE", "INTEGRITY_FAILURE"],
             }),
           );
         }
