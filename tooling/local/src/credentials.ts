@@ -1,3 +1,5 @@
+import type { DataDirectory } from "./data-directory.ts";
+
 /** The companies of the demo, and where the secrets of each live. */
 export const demoCompanies = {
   codewiser: "infisical",
@@ -45,6 +47,19 @@ export interface CredentialStore {
   readonly known: (name: string) => string | undefined;
   /** Told of what a person signs in with before it counts, so that none is lost. */
   readonly keep: (name: string, text: string) => void;
+}
+
+/** Credentials in the file of a data directory. */
+export function openCredentials(data: DataDirectory): CredentialStore & { readonly all: () => Credentials } {
+  let credentials: Credentials = data.read(credentialsFile);
+  return {
+    all: () => credentials,
+    known: (name) => credentials[name],
+    keep: (name, text) => {
+      credentials = { ...credentials, [name]: text };
+      data.write(credentialsFile, credentials);
+    },
+  };
 }
 
 const names = ["operator", "platform", ...Object.keys(demoCompanies)];

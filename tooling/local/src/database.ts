@@ -4,6 +4,9 @@ import { startEmbeddedPostgres } from "@repo/db/embedded";
 import type { EmbeddedPostgres } from "@repo/db/embedded";
 import { openDataDirectory } from "./data-directory.ts";
 
+/** The database of the product. */
+export const databaseName = "tenant_secrets";
+
 /** The connection URLs, one per login role. */
 export interface RoleUrls {
   readonly application: string;
@@ -13,7 +16,7 @@ export interface RoleUrls {
   readonly signIn: string;
 }
 
-export interface LocalDatabase extends Pick<EmbeddedPostgres, "port" | "stop"> {
+export interface LocalDatabase extends Pick<EmbeddedPostgres, "port" | "stop" | "superuserUrl"> {
   /** Makes roles and database where they are not known, all of them; later gives them as they are. */
   roleUrls(): Promise<RoleUrls>;
 }
@@ -23,13 +26,23 @@ export interface LocalDatabase extends Pick<EmbeddedPostgres, "port" | "stop"> {
  *
  * @param dataDir its own; `roles.json` in it ends with the data that it belongs to
  * @param lastPort taken again where it is free
+ * @param settings as in postgresql.conf
  */
-export async function startDatabase(dataDir: string, lastPort: number | undefined): Promise<LocalDatabase> {
+export async function startDatabase(
+  dataDir: string,
+  lastPort: number | undefined,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<LocalDatabase> {
   const isFirstStart = !existsSync(path.join(dataDir, "cluster"));
-  const server = await startEmbeddedPostgres({ dataDir, ...(lastPort !== undefined && { port: lastPort }) });
+  const server = await startEmbeddedPostgres({
+    dataDir,
+    settings,
+    ...(lastPort !== undefined && { port: lastPort }),
+  });
   const file = "roles.json";
   return {
     port: server.port,
+    superuserUrl: server.superuserUrl,
     stop: () => server.stop(),
     roleUrls: async () => {
       const data = openDataDirectory(dataDir);
@@ -45,7 +58,7 @@ export async function startDatabase(dataDir: string, lastPort: number | undefine
       }
       // A second start does without this package: it takes longer to load than PostgreSQL to start.
       const { provisionDatabase } = await import("@repo/db");
-      const urls = await provisionDatabase({ superuserUrl: server.superuserUrl, database: "tenant_secrets" });
+      const urls = await provisionDatabase({ superuserUrl: server.superuserUrl, database: databaseName });
       data.write(file, { ...urls });
       return urls;
     },

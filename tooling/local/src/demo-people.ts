@@ -16,18 +16,20 @@ interface PeopleToSeed {
   readonly secrets: TenantSecrets<typeof deliveryChatCatalog>;
   readonly operator: Caller;
   readonly signIn: DemoSignIn;
+  /** Default: all of the demo. */
+  readonly people?: typeof demoPeople;
 }
 
 const passwordBytes = 15;
 const linkMs = 90 * 24 * 3_600_000;
 
 /**
- * Makes the people of the demo, each with a random password and an authenticator app. Those who are there keep theirs.
+ * Makes people of the demo, each with a random password and an authenticator app. Those who are there keep theirs.
  *
  * @throws {TenantSecretsError} as `members.add` does
  */
 export async function seedPeople(
-  { secrets, operator, signIn: options }: PeopleToSeed,
+  { secrets, operator, signIn: options, people = demoPeople }: PeopleToSeed,
   store: CredentialStore,
 ): Promise<void> {
   const signIn = createSignIn({
@@ -39,7 +41,7 @@ export async function seedPeople(
     onEvent: async () => {},
   });
   try {
-    for (const [person, { name, email, roles, isOperator }] of Object.entries(demoPeople)) {
+    for (const [person, { name, email, roles, isOperator }] of Object.entries(people)) {
       let userId = "";
       for (const [company, role] of Object.entries(roles)) {
         const members = await secrets.admin.members.list(operator, company);

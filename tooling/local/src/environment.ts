@@ -83,6 +83,8 @@ export interface LocalServers {
   readonly sendgrid?: { readonly url: string } | undefined;
   readonly mail?: { readonly smtpUrl: string } | undefined;
   readonly receiver?: { readonly url: string } | undefined;
+  /** Of the master key in `infisical`; default: "default". */
+  readonly region?: string | undefined;
 }
 
 interface ApiPlaces {
@@ -146,7 +148,8 @@ export function approvalsOf({ database }: Pick<LocalServers, "database">): Varia
 }
 
 /** What a command needs to know of the servers that this start has started, and of no others. */
-export function variablesOf({ database, infisical, stripe, sendgrid, receiver }: LocalServers): Variables {
+export function variablesOf(servers: LocalServers): Variables {
+  const { database, infisical, stripe, sendgrid, receiver, region = "default" } = servers;
   const local = [stripe, sendgrid, receiver].flatMap((server) =>
     server === undefined ? [] : [new URL(server.url).host],
   );
@@ -163,7 +166,7 @@ export function variablesOf({ database, infisical, stripe, sendgrid, receiver }:
       INFISICAL_CLIENT_SECRET: infisical.clientSecret,
       INFISICAL_PROJECT_ID: infisical.projectId,
       INFISICAL_ENVIRONMENT: "dev",
-      MASTER_KEY_REGION: "default",
+      MASTER_KEY_REGION: region,
     }),
     // The fake keys of the demo are checked where they are known, and not at a provider.
     ...(stripe && { [stripeName]: stripe.url }),

@@ -20,12 +20,12 @@ export type InfisicalServer = Omit<InfisicalOptions, "environment">;
 const operator: Caller = { actor: { kind: "operator", id: "local-start" } };
 const lifeMs = 90 * 24 * 3_600_000;
 
-/** Makes the master key where there is none. */
-export async function seedMasterKey(server: InfisicalServer): Promise<void> {
+/** Makes the master key where there is none. @param name of the key, which its region says */
+export async function seedMasterKey(server: InfisicalServer, name = "MASTER_ENCRYPTION_KEY"): Promise<void> {
   const infisical = createInfisicalClient({ ...server, environment: "dev" });
-  const known = await infisical.findSecret("/hono-api", "MASTER_ENCRYPTION_KEY");
+  const known = await infisical.findSecret("/hono-api", name);
   if (known !== undefined) return;
-  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  await infisical.putSecret("/hono-api", name, randomBytes(32).toString("hex"));
 }
 
 export interface DemoServers {

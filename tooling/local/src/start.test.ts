@@ -1,16 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -26,6 +17,7 @@ import { environmentVariables } from "./env.ts";
 import { variablesOf, type Variables } from "./environment.ts";
 import { seedMasterKey } from "./seed.ts";
 import { findFreePort } from "./ports.ts";
+import { gone, mentions, processesOf, waitFor } from "./testing/processes.ts";
 
 const checkout = fileURLToPath(new URL("../../../", import.meta.url));
 const startFile = fileURLToPath(new URL("start.ts", import.meta.url));
@@ -93,11 +85,6 @@ async function launchUntilReady(...how: Parameters<typeof launch>): Promise<Star
   return started;
 }
 
-async function waitFor(condition: () => boolean, timeoutMs = 60_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!condition() && performance.now() < deadline) await sleep(20);
-}
-
 /** The lines to paste, by their content. */
 function linesOf(started: Started): readonly string[] {
   return started
@@ -133,28 +120,6 @@ async function walk(api: string): Promise<readonly string[]> {
     },
   );
   return stdout.trim().split("\n");
-}
-
-/** The processes that this data directory's start has left, or is. Linux only; elsewhere none are seen. */
-function processesOf(directory: string): readonly number[] {
-  if (process.platform !== "linux") return [];
-  return readdirSync("/proc")
-    .map(Number)
-    .filter((pid) => pid > 1 && pid !== process.pid && mentions(pid, directory));
-}
-
-function mentions(pid: number, directory: string): boolean {
-  try {
-    const texts = ["cmdline", "environ"].map((file) => readFileSync(`/proc/${pid}/${file}`, "latin1"));
-    return texts.some((text) => text.includes(directory));
-  } catch {
-    return false;
-  }
-}
-
-async function gone(find: () => readonly number[]): Promise<void> {
-  await waitFor(() => find().length === 0, 12_000);
-  expect(find()).toEqual([]);
 }
 
 test(

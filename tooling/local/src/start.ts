@@ -8,7 +8,7 @@ import { startLocalStripe } from "@repo/providers/stripe";
 import { startWebhookReceiver, type WebhookReceiver } from "@repo/providers/webhook-receiver";
 import { startApi } from "./api-process.ts";
 import { demoBanner, realServersBanner } from "./banner.ts";
-import { areAllGood, credentialsFile, haveAllPeople } from "./credentials.ts";
+import { areAllGood, credentialsFile, haveAllPeople, openCredentials } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
 import { startDatabase } from "./database.ts";
 import type { RoleUrls } from "./database.ts";
@@ -23,6 +23,7 @@ import { sayKeys, sayPayments } from "./payments.ts";
 import { peopleBox } from "./people-box.ts";
 import { choosePorts, findFreePort } from "./ports.ts";
 import type { Ports } from "./ports.ts";
+import { readRegions, type TwoRegions } from "./regions/read-regions.ts";
 import type { DemoServers, InfisicalServer } from "./seed.ts";
 import { createShutdown, endWithParent } from "./shutdown.ts";
 
@@ -34,17 +35,22 @@ const say = (line: string): void => console.log(line);
 const shutdown = createShutdown(say);
 
 try {
-  await start();
+  await start(readRegions(process.argv.slice(2)));
 } catch (error) {
   // Ctrl-C in the middle makes whatever was about to start fail; that is no news.
   if (!shutdown.begun) shutdown.begin(1, error instanceof Error ? error.message : "The start failed.");
 }
 
-async function start(): Promise<void> {
+async function start(regions: TwoRegions | undefined): Promise<void> {
   const settings = readSettings(environmentVariables());
   const { given, preferredDataDir, host, preferredPort, preferredMetricsPort, baseDomain } = settings;
   if (settings.underNpm) endWithParent(shutdown);
   const data = openData(preferredDataDir, !given.database);
+  if (regions !== undefined) {
+    const { startRegions } = await import("./regions/start-regions.ts");
+    const environment = environmentVariables();
+    return startRegions({ names: regions, settings, environment, data }, { say, shutdown });
+  }
   const ports = choosePorts(data, say);
 
   // First, because two starts on the same data are told apart here.
@@ -201,18 +207,14 @@ function signInOf({
 
 async function demoCredentials(data: DataDirectory, url: string, servers: DemoServers): Promise<Credentials> {
   const { receiver, sendgrid, signIn } = servers;
-  let credentials = data.read(credentialsFile);
-  const hasAll = (signIn === undefined || haveAllPeople(credentials)) && isNotified(credentials, receiver);
-  if (!hasAll || !(await areAllGood(credentials, url))) {
+  const store = openCredentials(data);
+  const known = store.all();
+  const hasAll = (signIn === undefined || haveAllPeople(known)) && isNotified(known, receiver);
+  if (!hasAll || !(await areAllGood(known, url))) {
     const { seedDemo } = await import("./seed.ts");
-    await seedDemo(servers, {
-      known: (name) => credentials[name],
-      keep: (name, text) => {
-        credentials = { ...credentials, [name]: text };
-        data.write(credentialsFile, credentials);
-      },
-    });
+    await seedDemo(servers, store);
   }
+  const credentials = store.all();
   trustEndpoint(credentials, receiver);
   if (sendgrid !== undefined) await beginRotation(url, credentials);
   return credentials;

@@ -131,10 +131,13 @@ async function subscribeToHome(
   route: Route,
 ): Promise<void> {
   const { exportSubscription, publication } = namesOf(route);
-  if ((await sql`select from pg_subscription where subname = ${exportSubscription}`).length > 0) return;
   const connection = new URL(exporterUrl);
   connection.password = "";
   connection.searchParams.set("passfile", passwordFile);
+  if ((await sql`select from pg_subscription where subname = ${exportSubscription}`).length > 0) {
+    await execute(sql, "alter subscription %I connection %L", exportSubscription, connection.href);
+    return;
+  }
   // Else what is applied reaches the next hop when the WAL writer comes round: 200 ms later.
   await execute(
     sql,
