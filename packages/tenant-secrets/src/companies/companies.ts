@@ -211,7 +211,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
     rename: (caller, company, { subdomain, requestId }) => {
       const asked = { company, subdomain };
       return change({ caller, action: "company.rename", requestId, asked }, async (transaction) => {
-        const found = await lockNamed(transaction.statements, company, ownRegion);
+        const found = await lockNamed(transaction, company, ownRegion);
         checkSubdomain(subdomain);
         return changeCompany(transaction, found, { subdomain });
       });
@@ -221,7 +221,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
       const asked = { company, days };
       const request = { caller, action: "company.set-recovery", requestId: undefined, asked } as const;
       return change(request, async (transaction) => {
-        const found = await lockNamed(transaction.statements, company, ownRegion);
+        const found = await lockNamed(transaction, company, ownRegion);
         checkRecoveryDays(days);
         return changeCompany(transaction, found, { recoveryDays: days });
       });
@@ -270,10 +270,10 @@ async function selectOverviews(
 /**
  * Finds a company by its subdomain, and locks its row, to change it.
  *
- * @throws {TenantSecretsError} NOT_FOUND; WRONG_REGION for a company that is at home elsewhere
+ * @throws {TenantSecretsError} NOT_FOUND; WRONG_REGION for a company that is at home elsewhere; INTEGRITY_FAILURE for a row that says so and is not genuine
  */
 export async function lockNamed(
-  statements: Statements,
+  { statements, writer }: RowTransaction,
   subdomain: string,
   ownRegion: string,
 ): Promise<StoredCompany> {
@@ -285,6 +285,8 @@ export async function lockNamed(
     .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
     .for("no key update");
   if (found === undefined) throw notFound();
+  // Only a genuine row says where a company is at home.
+  if (found.homeRegion !== ownRegion) writer.require({ kind: "company", ...found }, found);
   requireHome(found, ownRegion);
   return found;
 }

@@ -26,7 +26,7 @@ export function createSecondFactorRule(
       const operation = { ...asked, company, verb: "members", to: "ask a second factor of members" } as const;
       return operations.change(operation, async (transaction) => {
         const { statements } = transaction;
-        const found = await lockNamed(statements, company.subdomain, ownRegion);
+        const found = await lockNamed(transaction, company.subdomain, ownRegion);
         if (found.id !== company.id) throw notFound();
         await requireActiveCaller(statements, caller, company);
         const row =

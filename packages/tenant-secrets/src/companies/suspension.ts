@@ -32,7 +32,7 @@ export function createSuspension(operations: Operations, ownRegion: string): Sus
       // Every write shares the company's lock until it commits. It comes before the row's, as in every other transaction.
       const id = await findNamed(statements, subdomain);
       await lockCompany(statements, id);
-      const named = await lockNamed(statements, subdomain, ownRegion);
+      const named = await lockNamed(transaction, subdomain, ownRegion);
       if (named.id !== id) throw notFound();
       const row = named.status === status ? named : await changeCompany(transaction, named, { status });
       return audited(describeCompany(row), { companyId: row.id, version: row.revision });

@@ -153,7 +153,7 @@ async function copyTo(
 ): Promise<Audited<CompanyRegion>> {
   // Before the company's row, as in every other transaction.
   await lockCompany(statements, id);
-  const company = await lockNamed(statements, subdomain, ownRegion);
+  const company = await lockNamed({ statements, writer }, subdomain, ownRegion);
   if (company.id !== id) throw notFound();
   writer.require({ kind: "company", ...company }, company);
   if (company.secretStore !== "database")

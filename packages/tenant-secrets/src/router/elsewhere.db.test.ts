@@ -54,6 +54,7 @@ const served = [
   "audit.summary",
   "audit.proof",
   "audit.export",
+  "regions.verify",
 ];
 
 /** Runs begin, and each company's turn says WRONG_REGION in the run. */

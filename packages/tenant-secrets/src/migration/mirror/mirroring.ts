@@ -169,7 +169,7 @@ async function switchOn(
   subdomain: string,
   ownRegion: string,
 ): Promise<EventDetails> {
-  const company = await lockNamed(statements, subdomain, ownRegion);
+  const company = await lockNamed({ statements, writer }, subdomain, ownRegion);
   writer.require({ kind: "company", ...company }, company);
   const [state] = await statements
     .select()
@@ -197,11 +197,11 @@ async function switchOn(
 }
 
 async function switchOff(
-  { statements }: Transaction,
+  { statements, writer }: Transaction,
   subdomain: string,
   ownRegion: string,
 ): Promise<EventDetails> {
-  const { id } = await lockNamed(statements, subdomain, ownRegion);
+  const { id } = await lockNamed({ statements, writer }, subdomain, ownRegion);
   await endMirror(statements, id);
   return { companyId: id, reason: "MIRROR_OFF" };
 }
