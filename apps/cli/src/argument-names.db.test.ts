@@ -61,6 +61,10 @@ const fitting: Readonly<Record<string, string>> = {
   format: "env",
   purpose: "incident",
 };
+const fittingOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "companies move": { to: "us" },
+  "companies take-over": { from: "eu" },
+};
 
 /** What reads its standard input is started as a process of its own. */
 const reading: ReadonlySet<string> = new Set(["set", "stage", "search", "rotation supply"]);
@@ -104,7 +108,7 @@ function lineOf(
   const valueOf = (argument: string): string => {
     if (argument === "confirm") return valueOf(positionals[0] ?? "");
     if (argument === "output") return join(directory, crypto.randomUUID());
-    return argument === wrong ? value : (fitting[argument] ?? "x");
+    return argument === wrong ? value : (fittingOf[name]?.[argument] ?? fitting[argument] ?? "x");
   };
   const places = optional === undefined ? positionals : [...positionals, optional];
   const given = Object.entries(options).filter(

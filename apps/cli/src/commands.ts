@@ -459,6 +459,18 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "End an operator's token or link at once",
       load: async () => (await import("./commands/operators.ts")).revokeCommand,
     },
+    "companies move": {
+      summary: "Make another region the home of a company",
+      load: async () => (await import("./commands/moves.ts")).moveCommand,
+    },
+    "companies take-over": {
+      summary: "Make this region the home of a company whose home is lost",
+      load: async () => (await import("./commands/moves.ts")).takeOverCommand,
+    },
+    "companies leave": {
+      summary: "Delete what is left of a company in the region that was its home",
+      load: async () => (await import("./commands/moves.ts")).leaveCommand,
+    },
     "regions identity": {
       summary: "Print what another region has to know of this one",
       load: async () => (await import("./commands/regions.ts")).identityCommand,

@@ -27,7 +27,7 @@ export interface AuditEntry {
   readonly companyId?: string | undefined;
   readonly secretKey?: string | undefined;
   readonly version?: number | undefined;
-  /** The error; the purpose of a reveal or an export; the result of a check; the role that a membership got or lost; a new store; whether a folder is a mirror. */
+  /** The error; the purpose of a reveal or an export; the result of a check; the role that a membership got or lost; a new store; whether a folder is a mirror; what a move did not bring. */
   readonly reason?:
     | ErrorCode
     | "REPLAYED"
@@ -42,6 +42,8 @@ export interface AuditEntry {
     | "ENDPOINT_FAILS"
     | "ENDPOINT_ADDRESS"
     | "NOT_ALL_DONE"
+    | "NOT_TAKEN"
+    | "LOST"
     | RotationReason
     | RevealPurpose
     | CheckResult

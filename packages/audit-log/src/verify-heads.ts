@@ -1,4 +1,4 @@
-import { and, asc, eq, ne, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, ne, sql } from "drizzle-orm";
 import { type Across, tables, type Statements } from "@repo/db";
 import { TenantSecretsError } from "@repo/catalog";
 import { type CompanyKey, headStateOf, isGenuineHead } from "@repo/envelope";
@@ -44,7 +44,7 @@ export interface SecretChanges {
 }
 
 /**
- * @param storeSince by company, the position of its latest change of store. Earlier versions belong to another store
+ * @param storeSince by company, the position of its latest change of store or of home. Earlier versions belong to another one
  */
 export function createSecretChanges(storeSince: ReadonlyMap<string, bigint>): SecretChanges {
   const recorded = new Map<string, Recorded>();
@@ -86,11 +86,14 @@ function nameOf(companyId: string, secretKey: string): string {
   return `${companyId} ${secretKey}`;
 }
 
+/** Actions from which on the heads of a company are others. */
+const elsewhere = ["company.set-store", "company.move", "company.take-over", "company.leave"] as const;
+
 export async function selectStoreChanges(statements: Statements): Promise<ReadonlyMap<string, bigint>> {
   const rows = await statements
     .select({ companyId: auditEvents.companyId, position: auditEvents.position })
     .from(auditEvents)
-    .where(and(eq(auditEvents.action, "company.set-store"), eq(auditEvents.outcome, "success")))
+    .where(and(inArray(auditEvents.action, [...elsewhere]), eq(auditEvents.outcome, "success")))
     .orderBy(asc(auditEvents.position));
   return new Map(
     rows.flatMap(({ companyId, position }) => (companyId === null ? [] : [[companyId, position]])),
@@ -202,7 +205,7 @@ async function isStranded(
   return rows.some(({ shredded }) => shredded === null);
 }
 
-/** Finds secrets with events and without a head. Only the shredding of a company deletes heads. */
+/** Finds secrets with events and without a head. Only the shredding of a company deletes heads, and its move to another region. */
 async function findMissing(across: Across, changes: SecretChanges, findings: Findings): Promise<void> {
   for (const { companyId, secretKey, last } of changes.rest()) {
     const isMissing = await across(async (statements) => {

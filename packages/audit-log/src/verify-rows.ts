@@ -34,6 +34,9 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
     case "company.set-recovery":
     case "company.set-store":
     case "company.adopt":
+    case "company.move":
+    case "company.take-over":
+    case "company.leave":
     case "company.suspend":
     case "company.resume":
       return `company ${companyId}`;

@@ -110,6 +110,7 @@ export {
   type RegionStatus,
 } from "./operations/regions.ts";
 export { regionVerificationOperations } from "./operations/region-verification.ts";
+export { type LeaveOptions, type LeftHome, moveOperations, type TakenOver } from "./operations/moves.ts";
 export { countsInWords, findingMeanings } from "./operations/migration-findings.ts";
 export {
   type CompanyMigration,

@@ -430,7 +430,7 @@ CREATE TABLE "region_copies" (
 	"body" text NOT NULL,
 	"signature" "bytea",
 	CONSTRAINT "region_copies_pkey" PRIMARY KEY("target_region","company_id","kind","name"),
-	CONSTRAINT "region_copies_kind_check" CHECK ("region_copies"."kind" in ('company', 'key', 'secret')),
+	CONSTRAINT "region_copies_kind_check" CHECK ("region_copies"."kind" in ('company', 'key', 'secret', 'move')),
 	CONSTRAINT "region_copies_signature_check" CHECK (("region_copies"."kind" = 'secret') = ("region_copies"."signature" is null)),
 	CONSTRAINT "region_copies_home_check" CHECK ("region_copies"."target_region" <> "region_copies"."home_region" and "region_copies"."home_epoch" > 0)
 );

@@ -2,7 +2,7 @@
 -- change to it and revokes first, so that a grant deleted from the file is also revoked in the database.
 
 revoke all on schema public from public;
-grant usage on schema public to tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_reader, tenant_secrets_copies,
+grant usage on schema public to tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_reader, tenant_secrets_copies, tenant_secrets_mover,
   tenant_secrets_exporter;
 revoke all on all tables in schema public
   from tenant_secrets_application, tenant_secrets_maintenance, tenant_secrets_sign_in, tenant_secrets_reader, tenant_secrets_copies, tenant_secrets_exporter;
@@ -121,6 +121,25 @@ begin
 end $$;
 grant select on companies, company_keys, company_secrets, company_regions, regions to tenant_secrets_copies;
 grant select, insert, update on company_homes, region_refusals to tenant_secrets_copies;
+
+-- Of a company that has left for another region, the function leave_home deletes what only a home has (moves.sql).
+do $$
+declare
+  relation text;
+begin
+  foreach relation in array array['company_secrets', 'company_secret_versions', 'company_keys', 'company_key_wraps', 'secret_uses',
+    'write_requests', 'store_holds', 'rotation_policies', 'rotation_credentials']
+  loop
+    execute format('create policy mover on %I to tenant_secrets_mover using (true)', relation);
+    execute format('grant select, delete on %I to tenant_secrets_mover', relation);
+  end loop;
+  foreach relation in array array['companies', 'company_homes'] loop
+    execute format('create policy mover on %I for select to tenant_secrets_mover using (true)', relation);
+  end loop;
+end $$;
+grant update (status, destroyed_at) on company_keys to tenant_secrets_mover;
+grant select on companies, company_homes, master_keys to tenant_secrets_mover;
+
 grant usage on sequence copy_revisions to tenant_secrets_copies, tenant_secrets_application, tenant_secrets_maintenance;
 grant select on regions, company_regions, company_homes to tenant_secrets_application;
 grant select, insert, update on regions to tenant_secrets_maintenance;

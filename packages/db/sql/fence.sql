@@ -29,13 +29,15 @@ begin
 end $$;
 grant execute on function enter_company(uuid, integer, uuid) to tenant_secrets_application, tenant_secrets_maintenance;
 
--- A change of store that leaves the epoch as it is would admit writes that began under the old store.
+-- A change of store that leaves the epoch as it is would admit writes that began under the old store. A home that ends raises it, too.
 create or replace function refuse_unfenced_store() returns trigger
   language plpgsql
   set search_path = pg_catalog
 as $$
 begin
-  if new.store_epoch <> old.store_epoch + (new.secret_store <> old.secret_store)::integer then
+  if new.store_epoch <> old.store_epoch + (new.secret_store <> old.secret_store)::integer
+    and not (new.home_region <> old.home_region and new.store_epoch = old.store_epoch + 1)
+  then
     raise exception 'the store of a company changes together with its epoch, by one'
       using errcode = 'integrity_constraint_violation', constraint = 'companies_store_epoch';
   end if;

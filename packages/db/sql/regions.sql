@@ -6,6 +6,8 @@
 alter table region_copies owner to tenant_secrets_copies;
 alter table region_beats owner to tenant_secrets_copies;
 
+-- Of the rows of region_copies, those for a region of company_regions were made here, and the others have arrived.
+
 -- Brings the copies of heads to what the heads say, in all regions of the company or in one. A region gets of a secret what
 -- read_secret answers with, and for lists when it was made and changed. The MAC of a head is over all of it but for these times and
 -- the encrypted value, which is bound to its version; both are made by the process that wrote the head, under the company key. A
@@ -34,6 +36,7 @@ begin
     set home_region = excluded.home_region, home_epoch = excluded.home_epoch, revision = excluded.revision, body = excluded.body;
   delete from public.region_copies t using public.company_secrets s
   where t.company_id = company and t.kind = 'secret' and (wanted is null or t.name = any(wanted))
+    and exists (select from public.company_regions r where r.company_id = t.company_id and r.region = t.target_region)
     and s.company_id = t.company_id and s.secret_key = t.name
     and (s.deleted_at is not null or s.secret_value_encrypted is null or s.secret_value_encrypted = 'destroyed');
 end $$;
@@ -64,7 +67,8 @@ create or replace function forget_copies_of_secrets() returns trigger
 as $$
 begin
   delete from public.region_copies t using removed r
-  where t.company_id = r.company_id and t.kind = 'secret' and t.name = r.secret_key;
+  where t.company_id = r.company_id and t.kind = 'secret' and t.name = r.secret_key
+    and exists (select from public.company_regions c where c.company_id = t.company_id and c.region = t.target_region);
   return null;
 end $$;
 alter function forget_copies_of_secrets() owner to tenant_secrets_copies;
@@ -147,7 +151,8 @@ create or replace function withdraw_key() returns trigger
   set search_path = pg_catalog
 as $$
 begin
-  delete from public.region_copies t where t.company_id = new.company_id and t.kind = 'key' and t.name = new.key_version::text;
+  delete from public.region_copies t where t.company_id = new.company_id and t.kind = 'key' and t.name = new.key_version::text
+    and exists (select from public.company_regions r where r.company_id = t.company_id and r.region = t.target_region);
   return null;
 end $$;
 alter function withdraw_key() owner to tenant_secrets_copies;
@@ -264,9 +269,8 @@ begin
   select * into home from public.company_homes h where h.company_id = copy.company_id;
   if via <> format('copies_from_%s_to_%s', copy.home_region, copy.target_region) then
     refused := 'place';
-  elsif tg_op = 'DELETE' then
-    refused := case when home.home_region <> copy.home_region then 'home' end;
-  else
+  -- Each home deletes what it brought, also when another region has become the home: those rows are not read any more.
+  elsif tg_op <> 'DELETE' then
     if tg_op = 'INSERT' then
       select * into present from public.region_copies t
       where (t.target_region, t.company_id, t.kind, t.name) = (new.target_region, new.company_id, new.kind, new.name);

@@ -39,6 +39,7 @@ const unforcedForSubscriptions = "region_copies";
 const definers = [
   "beat_regions",
   "change_company_region",
+  "claim_home",
   "copy_changed_secrets",
   "copy_secrets",
   "copy_to_region",
@@ -46,6 +47,7 @@ const definers = [
   "enqueue_jobs",
   "enqueue_mirror",
   "enqueue_notifications",
+  "enqueue_take_over",
   "find_api_key",
   "find_company",
   "find_operator",
@@ -53,6 +55,7 @@ const definers = [
   "forget_copies_of_secrets",
   "hold_mirror",
   "hold_run",
+  "leave_home",
   "list_copies",
   "read_beat",
   "read_copies",
@@ -70,6 +73,7 @@ const definers = [
   "touch_api_key",
   "withdraw_company",
   "withdraw_key",
+  "withdraw_move",
 ];
 /** Unique across companies, each because it is looked up before the company is known, or reserved for ever. */
 const globallyUnique = [
@@ -271,6 +275,29 @@ describe("the role that reads heads", () => {
       select member::regrole::text as name from pg_auth_members
       where roleid = 'tenant_secrets_reader'::regrole and member::regrole::text like 'tenant_secrets_%'`);
     expect(members).toEqual(["tenant_secrets_migration"]);
+  });
+});
+
+describe("the role that deletes what a company leaves behind", () => {
+  test("is one that no process connects as, owns one function, and writes nothing", async () => {
+    const owned = await names(
+      superuser`select proname as name from pg_proc where proowner = 'tenant_secrets_mover'::regrole`,
+    );
+    expect(owned).toEqual(["leave_home"]);
+    const members = await names(superuser`
+      select member::regrole::text as name from pg_auth_members
+      where roleid = 'tenant_secrets_mover'::regrole and member::regrole::text like 'tenant_secrets_%'`);
+    expect(members).toEqual(["tenant_secrets_migration"]);
+    const privileges = await names(superuser`
+      select distinct privilege_type as name from information_schema.role_table_grants where grantee = 'tenant_secrets_mover' order by 1`);
+    expect(privileges).toEqual(["DELETE", "SELECT"]);
+  });
+
+  test("deletes nothing of a company whose home is here", async () => {
+    const [company] = await superuser`select id from companies limit 1`;
+    await expect(superuser`select leave_home(${String(company?.["id"])})`).rejects.toThrow(
+      "no other region is the home",
+    );
   });
 });
 

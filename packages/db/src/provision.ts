@@ -30,6 +30,8 @@ const nameOf = (role: Role): string => `tenant_secrets_${role === "signIn" ? "si
 const READER = "tenant_secrets_reader";
 /** Owns the copies of other regions, and makes and checks them. No process connects as it. */
 const COPIES = "tenant_secrets_copies";
+/** Deletes what a company leaves behind that has moved to another region, by the function that it owns. No process connects as it. */
+const MOVER = "tenant_secrets_mover";
 /** What may read the copies for other regions to bring them out. No process connects as it. */
 const EXPORTER = "tenant_secrets_exporter";
 
@@ -74,9 +76,9 @@ export async function provisionDatabase(options: ProvisionOptions): Promise<Data
     await sql`set lock_timeout = '60s'`;
     await sql`select pg_advisory_lock(${PROVISION_LOCK})`;
     for (const role of ROLES) await ensureRole(sql, nameOf(role), passwords[role]);
-    for (const role of [READER, COPIES, EXPORTER]) await ensureAttributes(sql, role, "nologin");
+    for (const role of [READER, COPIES, MOVER, EXPORTER]) await ensureAttributes(sql, role, "nologin");
     // Functions that run as another role are made by the migration role and then handed over.
-    for (const owner of [nameOf("maintenance"), READER, COPIES])
+    for (const owner of [nameOf("maintenance"), READER, COPIES, MOVER])
       await execute(sql, "grant %I to %I", owner, nameOf("migration"));
     await joinOwner(sql);
     const existing = await sql`select from pg_database where datname = ${database}`;

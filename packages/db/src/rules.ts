@@ -23,9 +23,9 @@ export async function applyRules(client: postgres.Sql): Promise<void> {
   if (applied.length > 0) return;
   await client.begin(async (transaction) => {
     // A function that runs as another role is handed over to it, which takes the right to make one.
-    await transaction`grant create on schema public to tenant_secrets_maintenance, tenant_secrets_reader, tenant_secrets_copies`;
+    await transaction`grant create on schema public to tenant_secrets_maintenance, tenant_secrets_reader, tenant_secrets_copies, tenant_secrets_mover`;
     await transaction.unsafe(text);
-    await transaction`revoke create on schema public from tenant_secrets_maintenance, tenant_secrets_reader, tenant_secrets_copies`;
+    await transaction`revoke create on schema public from tenant_secrets_maintenance, tenant_secrets_reader, tenant_secrets_copies, tenant_secrets_mover`;
     await transaction`insert into drizzle.rules (hash) values (${hash})`;
   });
 }

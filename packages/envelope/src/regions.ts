@@ -67,8 +67,8 @@ function transportContext(place: TransportPlace): Buffer {
 export interface CopyState {
   readonly targetRegion: string;
   readonly companyId: string;
-  readonly kind: "company" | "key" | "secret";
-  /** The number of a key, or a secret key; empty for the company itself. */
+  readonly kind: "company" | "key" | "secret" | "move";
+  /** The number of a key or of a part, or a secret key; empty for the company itself. */
   readonly name: string;
   readonly homeRegion: string;
   readonly homeEpoch: number;

@@ -53,6 +53,8 @@ import { createCompanyRegions } from "./regions/company-regions.ts";
 import { createRegionStatus } from "./regions/region-status.ts";
 import { createAdoption } from "./regions/adoption.ts";
 import { createRegionReceipts } from "./regions/receipts.ts";
+import { defineMove } from "./regions/moves/move-run.ts";
+import { createMoves } from "./regions/moves/moves.ts";
 import { createRegions } from "./regions/regions.ts";
 import { createRegionVerification } from "./regions/verification/verification.ts";
 import { createRunControl } from "./runs/run-control.ts";
@@ -136,6 +138,7 @@ export function assembleTenantSecrets<C extends Catalog>(
   const legacyImport = defineLegacyImport(importParts);
   const forget = (companyId: string): void => rows.invalidate(companyId);
   const migration = defineMigration({ ...base, ...held, catalog, rows, forget });
+  const move = defineMove({ ...base, forget });
   const outbound = options.outbound ?? createOutbound();
   const { rotationLeastSeconds: leastSeconds } = options;
   const rotationParts = { ...held, catalog, companies, rows, vault, drivers, checks, outbound, leastSeconds };
@@ -189,6 +192,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     regionStatus: createRegionStatus({ ...base, ownRegion }),
     startBeats: createBeats({ ...base, ownRegion }),
     companyRegions: createCompanyRegions({ ...base, companies, ownRegion }),
+    moves: createMoves({ ...base, companies, catalog, run: move, forget }),
     approvals: createApprovals(base),
     importLegacy: createLegacyImport(importParts, legacyImport),
     migrations: createMigrations({ operations, run: migration, catalog, ownRegion }),
@@ -201,6 +205,7 @@ export function assembleTenantSecrets<C extends Catalog>(
       legacyImport,
       migration,
       rotationRun,
+      move,
     ]),
     retention: createAuditRetention(database, audit, options.auditRetentionDays),
     audit: createAuditService({ ...base, companies, loadMacKey: base.auditKeys }),

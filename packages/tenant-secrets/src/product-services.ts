@@ -48,6 +48,7 @@ import type { RunningBeats } from "./regions/beats.ts";
 import type { RegionStatusReader } from "./regions/region-status.ts";
 import type { Adoption } from "./regions/adoption.ts";
 import type { RegionReceipts } from "./regions/receipts.ts";
+import type { Moves } from "./regions/moves/moves.ts";
 import type { Regions } from "./regions/regions.ts";
 import type { RegionVerification } from "./regions/verification/verification.ts";
 import type { RunControl } from "./runs/run-control.ts";
@@ -86,6 +87,7 @@ export interface Services {
   readonly regionStatus: RegionStatusReader;
   /** Tells other regions that this one is there, from this process, until it is told to stop. */
   readonly startBeats: (onError: (error: TenantSecretsError) => void) => RunningBeats;
+  readonly moves: Moves;
   readonly approvals: Approvals;
   readonly masterKeys: MasterKeyRegistry;
   readonly masterKeyAge: MasterKeyAge;

@@ -166,6 +166,8 @@ const makersOfCompanyIds = [
   "jobs/maintenance.ts",
   "keys/company/rotation-run.ts",
   "regions/adoption.ts",
+  "regions/moves/move-run.ts",
+  "regions/moves/offered.ts",
   "regions/renewal-run.ts",
   "regions/verification/verification.ts",
   "stores/infisical/outside-settlement.ts",

@@ -7,7 +7,7 @@ const nameRule = rule(
   "is lower-case letters, digits and hyphens, at most 20 of them, and begins with a letter",
 );
 /** As PostgreSQL's names of publications and subscriptions have room for it. */
-const region = z
+export const region = z
   .string({ error: nameRule })
   .regex(/^[a-z][a-z0-9-]{0,19}$/, { error: nameRule })
   .max(20, { error: nameRule })

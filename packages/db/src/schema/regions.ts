@@ -71,13 +71,13 @@ export const regionCopies = pgTable(
   {
     targetRegion: text("target_region").notNull(),
     companyId: uuid("company_id").notNull(),
-    kind: text("kind", { enum: ["company", "key", "secret"] }).notNull(),
-    /** Of a secret its secret key, of a company key its number; empty for the company itself. */
+    kind: text("kind", { enum: ["company", "key", "secret", "move"] }).notNull(),
+    /** Of a secret its secret key, of a company key its number, of a move the number of the part; empty for the company itself. */
     name: text("name").notNull(),
     homeRegion: text("home_region").notNull(),
     homeEpoch: integer("home_epoch").notNull(),
     revision: bigint("revision", { mode: "bigint" }).notNull(),
-    /** JSON for a company and a secret, with its `format`; of a key, the key encrypted to the region. */
+    /** JSON with its `format`; of a key, the key encrypted to the region. */
     body: text("body").notNull(),
     /** The home's, over all of the above. A secret has none: its body is authenticated by the company key. */
     signature: bytea("signature"),
@@ -85,7 +85,7 @@ export const regionCopies = pgTable(
   (t) => [
     // A publication for one region filters by it, and may do so by columns of this key alone.
     primaryKey({ name: "region_copies_pkey", columns: [t.targetRegion, t.companyId, t.kind, t.name] }),
-    check("region_copies_kind_check", sql`${t.kind} in ('company', 'key', 'secret')`),
+    check("region_copies_kind_check", sql`${t.kind} in ('company', 'key', 'secret', 'move')`),
     check("region_copies_signature_check", sql`(${t.kind} = 'secret') = (${t.signature} is null)`),
     check("region_copies_home_check", sql`${t.targetRegion} <> ${t.homeRegion} and ${t.homeEpoch} > 0`),
     // For all that is of one company: its removal from all regions.

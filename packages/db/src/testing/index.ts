@@ -6,6 +6,14 @@ import { databaseUrl } from "../url.ts";
 import type { DatabaseUrls } from "../provision.ts";
 
 export { startTransactionPooler, type PoolerOptions, type TransactionPooler } from "./transaction-pooler.ts";
+export {
+  type PlainServer,
+  type RegionServer,
+  replicate,
+  type Replication,
+  startRegion,
+  startServer,
+} from "./two-regions.ts";
 export { whenDone } from "./when-done.ts";
 
 declare module "vitest" {

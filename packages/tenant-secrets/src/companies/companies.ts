@@ -300,7 +300,14 @@ type StoredCompany = typeof tables.companies.$inferSelect;
 type CompanyChange = Partial<
   Pick<
     StoredCompany,
-    "subdomain" | "secretStore" | "storeEpoch" | "status" | "recoveryDays" | "secondFactorRequired"
+    | "subdomain"
+    | "secretStore"
+    | "storeEpoch"
+    | "status"
+    | "recoveryDays"
+    | "secondFactorRequired"
+    | "homeRegion"
+    | "homeEpoch"
   >
 >;
 
@@ -350,6 +357,7 @@ const servedActions: ReadonlySet<string> = new Set<AuditAction>([
   "secret.reveal",
   "secret.list",
   "company.stamp",
+  "company.take-over",
 ]);
 const servedKinds: readonly string[] = ["member", "invitation", "api-key", "audit"];
 

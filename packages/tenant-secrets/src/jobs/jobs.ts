@@ -14,6 +14,7 @@ import { mirrorTask } from "../migration/mirror/lease.ts";
 import type { Mirroring } from "../migration/mirror/mirroring.ts";
 import { forgetDeliveries } from "../notifications/delivery-log.ts";
 import type { Adoption } from "../regions/adoption.ts";
+import type { Moves } from "../regions/moves/moves.ts";
 import type { RunControl } from "../runs/run-control.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
 import type { SecretMaintenance } from "./maintenance.ts";
@@ -30,6 +31,7 @@ export interface TaskDependencies {
     readonly vault: Pick<Vault, "enqueueDue" | "checkDue">;
     readonly retention: AuditRetention;
     readonly audit: Pick<AuditService, "verifyInBackground">;
+    readonly moves: Pick<Moves, "takeOverOffered">;
     readonly rotation: { startDue(signal: AbortSignal): Promise<unknown> };
     readonly adoption: Pick<Adoption, "sweep">;
     readonly mailing: Pick<Mailing, "deliver"> | undefined;
@@ -56,12 +58,13 @@ export const schedule: Schedule = {
   "sweep-mirrors": "*/5 * * * *",
   "rotate-due": "* * * * *",
   "adopt-companies": "* * * * *",
+  "take-over": "* * * * *",
 };
 
 /** The implementation of each job. A task has an entry here and, if it recurs, one in the schedule. */
 export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDependencies): Tasks {
   const { runs, maintenance, masterKeyAge, outsideSettlement, mirroring, vault, retention, audit } = secrets;
-  const { adoption, mailing, rotation } = secrets;
+  const { adoption, mailing, moves, rotation } = secrets;
   /** The job log contains an error's code; its message tells the operator what to do. */
   const saying = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -174,6 +177,11 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
     "adopt-companies": task(NoPayload, async (_, { signal }) => {
       await adoption.sweep(signal);
     }),
+    "take-over": task(NoPayload, (_, { signal }) =>
+      saying(async () => {
+        await moves.takeOverOffered(signal);
+      }),
+    ),
     "purge-removed-secrets": task(NoPayload, async (_, { signal }) => {
       await maintenance.purgeRemovedSecrets(signal);
     }),

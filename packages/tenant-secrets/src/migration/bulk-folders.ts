@@ -3,7 +3,7 @@ import type { Counters } from "../access/counters.ts";
 import type { Company } from "../companies/companies.ts";
 import { mapInfisicalErrors } from "../stores/infisical/infisical-errors.ts";
 import { type Folder, folderOf } from "./folder.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../runs/pause.ts";
 
 /** The folders of companies in Infisical, read and written at the rate of a migration. All methods throw as `mapInfisicalErrors`. */
 export interface BulkFolders {

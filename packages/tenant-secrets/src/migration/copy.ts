@@ -8,7 +8,7 @@ import { purgeValues } from "../stores/database/removal.ts";
 import type { Comparison, ComparedSecret } from "./comparison.ts";
 import { compare, type CompanyOutcome, type CompanyWork, resultOf, scopeOf } from "./company-work.ts";
 import { replaceLedger, selectLedger } from "./ledger.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../runs/pause.ts";
 
 const { companySecrets } = tables;
 

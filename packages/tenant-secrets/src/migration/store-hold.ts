@@ -4,7 +4,7 @@ import { TenantSecretsError } from "@repo/catalog";
 import type { Company } from "../companies/companies.ts";
 import { lockCompany, StoreChanged, StoreHeld } from "../companies/company-lock.ts";
 import type { CompanyWork } from "./company-work.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../runs/pause.ts";
 
 const { companies, outsideWrites, storeHolds } = tables;
 

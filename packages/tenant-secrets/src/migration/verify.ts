@@ -7,7 +7,7 @@ import type { Comparison, Standing } from "./comparison.ts";
 import { type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
 import { comparison, isEmptied } from "./copy.ts";
 import { replaceLedger } from "./ledger.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../runs/pause.ts";
 
 const { companyStores } = tables;
 

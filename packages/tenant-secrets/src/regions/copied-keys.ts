@@ -10,12 +10,15 @@ import {
   isSignedCopy,
 } from "@repo/envelope";
 import type { RaiseAlarm } from "../access/alarms.ts";
+import type { CopiedKey } from "../access/signed-copies.ts";
 import type { CompanyHome } from "../companies/companies.ts";
 import { companyKeysTtlMs } from "../keys/company/company-keys.ts";
 import type { RegionKeys } from "../keys/region-keys.ts";
 import type { RegionRegistry } from "./registry.ts";
 
 const { regionCopies } = tables;
+
+type CopyRow = typeof regionCopies.$inferSelect;
 
 /** A company that is at home in another region. */
 export interface CopiedCompany {
@@ -32,6 +35,12 @@ export interface CopiedKeys {
    *   here; INTEGRITY_FAILURE, with an alarm, where its home did not sign it for this place; and what loading keys throws
    */
   forDecryption(company: CopiedCompany, keyVersion: number): Promise<CompanyKey>;
+  /**
+   * The 32 bytes of each key that is here, the newest first. The caller wipes them.
+   *
+   * @throws as `forDecryption`
+   */
+  secrets(company: CopiedCompany): Promise<readonly CopiedKey[]>;
   /** As that of `CompanyKeys`. */
   invalidate(companyId?: string): void;
 }
@@ -50,8 +59,8 @@ export function createCopiedKeys({ database, regionKeys, registry, ownRegion, on
     ttl: companyKeysTtlMs,
   });
 
-  const load = async ({ id, home }: CopiedCompany, keyVersion: number): Promise<CompanyKey> => {
-    const [row] = await database.inCompany(id, (statements) =>
+  const select = ({ id, home }: CopiedCompany, keyVersion?: number): Promise<readonly CopyRow[]> =>
+    database.inCompany(id, (statements) =>
       statements
         .select()
         .from(regionCopies)
@@ -60,21 +69,21 @@ export function createCopiedKeys({ database, regionKeys, registry, ownRegion, on
             eq(regionCopies.targetRegion, ownRegion),
             eq(regionCopies.companyId, id),
             eq(regionCopies.kind, "key"),
-            eq(regionCopies.name, String(keyVersion)),
+            keyVersion === undefined ? undefined : eq(regionCopies.name, String(keyVersion)),
             eq(regionCopies.homeRegion, home.region),
             eq(regionCopies.homeEpoch, home.epoch),
           ),
         ),
     );
-    if (row === undefined)
-      throw unavailable(
-        `Key ${keyVersion} of this company has not arrived from region ${home.region}, or is gone.`,
-      );
+
+  /** @returns the 32 bytes, which the caller wipes */
+  const open = async ({ id, home }: CopiedCompany, row: CopyRow): Promise<CopiedKey> => {
     const region = await registry.find(home.region);
     if (region === undefined)
       throw unavailable(
         `The home of this company, region ${home.region}, is not known here: "secrets regions add" makes it known.`,
       );
+    const keyVersion = Number(row.name);
     try {
       const copy = { ...row, revision: String(row.revision) };
       const isSigned = row.signature !== null && isSignedCopy(region.signingKey, copy, row.signature);
@@ -84,12 +93,21 @@ export function createCopiedKeys({ database, regionKeys, registry, ownRegion, on
       if (Number.isNaN(transportKeyVersion)) throw integrityFailure();
       const { privateKey } = await regionKeys.transport(transportKeyVersion);
       const place = { companyId: id, keyVersion, from: home.region, to: ownRegion, transportKeyVersion };
-      return deriveCompanyKey(decryptFromRegion(privateKey, place, row.body), id, keyVersion);
+      return { companyId: id, keyVersion, secret: decryptFromRegion(privateKey, place, row.body) };
     } catch (error) {
       if (error instanceof TenantSecretsError && error.code === "INTEGRITY_FAILURE")
         onAlarm(notOfHome(id, keyVersion, home.region));
       throw error;
     }
+  };
+
+  const load = async (company: CopiedCompany, keyVersion: number): Promise<CompanyKey> => {
+    const [row] = await select(company, keyVersion);
+    if (row === undefined)
+      throw unavailable(
+        `Key ${keyVersion} of this company has not arrived from region ${company.home.region}, or is gone.`,
+      );
+    return deriveCompanyKey((await open(company, row)).secret, company.id, keyVersion);
   };
 
   return {
@@ -103,6 +121,16 @@ export function createCopiedKeys({ database, regionKeys, registry, ownRegion, on
         if (keys.get(name) === loading) keys.delete(name);
       });
       return loading;
+    },
+    secrets: async (company) => {
+      const secrets: CopiedKey[] = [];
+      try {
+        for (const row of await select(company)) secrets.push(await open(company, row));
+        return secrets.toSorted((one, other) => other.keyVersion - one.keyVersion);
+      } catch (error) {
+        for (const { secret } of secrets) secret.fill(0);
+        throw error;
+      }
     },
     invalidate: (companyId) => {
       if (companyId === undefined) opened.clear();

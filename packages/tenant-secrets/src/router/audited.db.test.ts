@@ -11,7 +11,7 @@ import { z } from "zod";
 import { passkeyResponse } from "../testing/accounts.ts";
 import { newOperator, newRequest } from "../testing/approvals.ts";
 import { createFixture, operator, product, silentUrl, type Person } from "../testing/fixture.ts";
-import { newRegion } from "../testing/regions.ts";
+import { claim, newRegion, otherRegion } from "../testing/regions.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, createScopeContext, publicError } from "./trpc.ts";
 
@@ -262,6 +262,36 @@ const table: Readonly<Record<string, Row>> = {
   "approvals.refuse": { action: "approval.refuse", as: answerer, input: anotherRequest },
   "companies.suspend": { action: "company.suspend", as: operator, input: ({ company }) => ({ company }) },
   "companies.resume": { action: "company.resume", as: operator, input: ({ company }) => ({ company }) },
+  "companies.move": {
+    action: "company.begin-move",
+    as: operator,
+    input: async () => {
+      const [company, to] = [await fixture.company("database"), await knownRegion()];
+      await secrets.companyRegions.add(operator, company, { region: to });
+      await fixture.superuser`insert into region_beats (target_region, home_region, beat_at) values ('default', ${to}, now())`;
+      return { company, to };
+    },
+  },
+  "companies.takeOver": {
+    action: "company.take-over",
+    as: operator,
+    input: async () => {
+      const [company, from] = [await fixture.company("database"), await knownRegion()];
+      await fixture.superuser`update companies set home_region = ${from}, home_epoch = 2 where subdomain = ${company}`;
+      await fixture.remacCompanies(fixture.superuser);
+      return { company, from };
+    },
+  },
+  "companies.leave": {
+    action: "company.leave",
+    as: operator,
+    input: async () => {
+      const [company, by] = [await fixture.company("database"), otherRegion(`o-${randomUUID().slice(0, 8)}`)];
+      await secrets.regions.add(operator, by.asked);
+      await claim(fixture.superuser, { subdomain: company, by });
+      return { company };
+    },
+  },
   "companies.regions.list": {
     action: "company.list-regions",
     as: operator,
@@ -592,6 +622,9 @@ test("these procedures ask a person to confirm", () => {
     "companies.setSecondFactor",
     "companies.suspend",
     "companies.shred",
+    "companies.move",
+    "companies.takeOver",
+    "companies.leave",
     "companies.members.add",
     "companies.members.change",
     "companies.members.remove",

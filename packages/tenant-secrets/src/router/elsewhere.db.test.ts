@@ -37,6 +37,10 @@ const served = [
   // An operator's own list of what is here.
   "companies.get",
   "companies.receipt",
+  // What makes this region the home.
+  "companies.takeOver",
+  // What an operator finds out about this region.
+  "regions.verify",
   "companies.members.list",
   "companies.members.add",
   "companies.members.change",

@@ -16,6 +16,7 @@ import {
   mySessionOperations,
   myTotpOperations,
   operatorOperations,
+  moveOperations,
   regionOperations,
   regionVerificationOperations,
   rotationOperations,
@@ -114,6 +115,11 @@ export const appRouter = router({
       receipt: ({ shredding }, caller, { company }) => shredding.receipt(caller, company),
       suspend: ({ suspension }, caller, { company }) => suspension.suspend(caller, company),
       resume: ({ suspension }, caller, { company }) => suspension.resume(caller, company),
+    }),
+    ...procedures(moveOperations, {
+      move: ({ moves }, caller, { company, to }) => moves.move(caller, company, to),
+      takeOver: ({ moves }, caller, { company, from }) => moves.takeOver(caller, company, from),
+      leave: ({ moves }, caller, { company, ...options }) => moves.leave(caller, company, options),
     }),
 
     members: router(

@@ -9,6 +9,7 @@ import {
   ed25519KeyOf,
   ed25519PublicBytes,
   isSignedCopy,
+  signCopy,
   regionFingerprint,
   toBase64url,
   x25519KeyOf,
@@ -24,16 +25,18 @@ type Given = Partial<Pick<NewRegion, "address" | "transportKeyVersion" | "signin
 export interface OtherRegion {
   readonly asked: NewRegion;
   readonly privateKey: KeyObject;
+  /** What it signs its copies with. */
+  readonly signing: KeyObject;
 }
 
 export function otherRegion(region: string, given: Given = {}): OtherRegion {
-  const privateKey = x25519KeyOf(randomBytes(32));
+  const [privateKey, signing] = [x25519KeyOf(randomBytes(32)), ed25519KeyOf(randomBytes(32))];
   const keys = {
     region,
     transportKeyVersion: given.transportKeyVersion ?? 1,
     transportKey: x25519PublicBytes(privateKey),
     signingKeyVersion: given.signingKeyVersion ?? 1,
-    signingKey: ed25519PublicBytes(ed25519KeyOf(randomBytes(32))),
+    signingKey: ed25519PublicBytes(signing),
   };
   const asked = {
     ...keys,
@@ -42,7 +45,7 @@ export function otherRegion(region: string, given: Given = {}): OtherRegion {
     signingKey: toBase64url(keys.signingKey),
     fingerprint: regionFingerprint(keys),
   };
-  return { asked, privateKey };
+  return { asked, privateKey, signing };
 }
 
 /** As `otherRegion`, where nothing is opened. */
@@ -103,4 +106,34 @@ export async function readCopies(
     values[secretKey] = decryptValue(valueKey, place, encrypted).toString("utf8");
   }
   return { subdomain, keys: [...keys.keys()], values };
+}
+
+/** Another region says that it has taken a company over from this one, which it had nothing of. */
+export async function claim(
+  superuser: postgres.Sql,
+  { subdomain, by }: { readonly subdomain: string; readonly by: OtherRegion },
+): Promise<void> {
+  const { region } = by.asked;
+  const [company] = await superuser<{ id: string; homeRegion: string; homeEpoch: number }[]>`
+    select id, home_region as "homeRegion", home_epoch as "homeEpoch" from companies where subdomain = ${subdomain}`;
+  if (company === undefined) throw new Error(`there is no company ${subdomain}`);
+  const copies = [
+    {
+      kind: "company",
+      name: "",
+      body: JSON.stringify({ format: 1, subdomain, secondFactorRequired: false, recoveryDays: 30 }),
+    },
+    { kind: "move", name: "taken", body: JSON.stringify({ format: 1, revisions: {} }) },
+  ] as const;
+  await superuser.begin(async (sql) => {
+    await sql`set local session_replication_role = replica`;
+    const via = `copies_from_${region}_to_${company.homeRegion}`;
+    await sql`select set_config('tenant_secrets.subscription', ${via}, true)`;
+    for (const copy of copies) {
+      const place = { targetRegion: company.homeRegion, companyId: company.id, homeRegion: region };
+      const state = { ...place, ...copy, homeEpoch: company.homeEpoch + 1, revision: "1" };
+      await sql`insert into region_copies (target_region, company_id, kind, name, home_region, home_epoch, revision, body, signature)
+        values (${state.targetRegion}, ${state.companyId}, ${state.kind}, ${state.name}, ${region}, ${state.homeEpoch}, 1, ${state.body}, ${signCopy(by.signing, state)})`;
+    }
+  });
 }
