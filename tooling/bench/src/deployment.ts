@@ -51,15 +51,21 @@ export interface Deployment extends Place {
  * that goes with it.
  *
  * @param settings of PostgreSQL, beside the ordinary ones
+ * @param region whose master key there is
  */
-export async function startDeployment(settings: Readonly<Record<string, string>> = {}): Promise<Deployment> {
+export async function startDeployment(
+  settings: Readonly<Record<string, string>> = {},
+  region = "default",
+): Promise<Deployment> {
   // Not below a directory that only root can enter: the server runs as another user.
   const dataDir = mkdtempSync(path.join("/var/tmp", "tenant-secrets-bench-"));
   const server = await startEmbeddedPostgres({ dataDir, settings });
   const emulator = await startEmulator();
   const { infisical } = emulator;
   const client = createInfisicalClient({ ...infisical, environment: "dev" });
-  await client.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  const keyName =
+    region === "default" ? "MASTER_ENCRYPTION_KEY" : `MASTER_ENCRYPTION_KEY_${region.toUpperCase()}_V1`;
+  await client.putSecret("/hono-api", keyName, randomBytes(32).toString("hex"));
 
   // Roles belong to the whole server, so that all its databases need the same passwords.
   const password = () => randomBytes(32).toString("base64url");
@@ -82,7 +88,13 @@ export async function startDeployment(settings: Readonly<Record<string, string>>
   const place = await addDatabase("bench");
   const { application: applicationUrl, maintenance: maintenanceUrl } = place.urls;
   const database = connectDatabase({ applicationUrl, maintenanceUrl });
-  const secrets = assembleTenantSecrets({ database, infisical: client, catalog: deliveryChatCatalog });
+  const secrets = assembleTenantSecrets({
+    database,
+    infisical: client,
+    catalog: deliveryChatCatalog,
+    region,
+    address: `https://${region}.example.com`,
+  });
   await secrets.prepare();
   return {
     ...place,

@@ -12,6 +12,7 @@ import { benchMigration } from "./migration.ts";
 import { benchNotifications } from "./notifications.ts";
 import { benchOutages } from "./outages.ts";
 import { benchProfile } from "./profile.ts";
+import { benchRegions } from "./regions.ts";
 import { tableOf, type Row } from "./row.ts";
 import { benchScale } from "./scale.ts";
 import { benchStrategies } from "./strategies.ts";
@@ -35,6 +36,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   keys: benchKeys,
   migration: benchMigration,
   notifications: benchNotifications,
+  regions: benchRegions,
   kills: benchKills,
   outages: benchOutages,
 };

@@ -23,6 +23,8 @@ export interface ServingOptions {
   readonly openAuditLog?: typeof createAuditLog;
   /** How notifications are sent. Default: to public addresses */
   readonly outbound?: Outbound;
+  /** Of the place. Default: "default". */
+  readonly region?: string;
   /** Connections of the pool. Default: the library's own. */
   readonly maxConnections?: number;
 }
@@ -35,11 +37,11 @@ export const product = systemCaller("bench", { verbs: ["use", "write"], secretKe
 /** Serves a place from here, with nothing cached yet. */
 export async function serve(place: Place, options: ServingOptions = {}): Promise<Serving> {
   const { application: applicationUrl, maintenance: maintenanceUrl, listener } = place.urls;
-  const { openAuditLog = createAuditLog, outbound, ...pool } = options;
+  const { openAuditLog = createAuditLog, outbound, region = "default", ...pool } = options;
   const database = connectDatabase({ applicationUrl, maintenanceUrl, ...pool });
   const infisical = createInfisicalClient({ ...place.infisical, environment: "dev" });
   const secrets = assembleTenantSecrets(
-    { database, infisical, catalog: deliveryChatCatalog, outbound },
+    { database, infisical, catalog: deliveryChatCatalog, outbound, region },
     { openAuditLog },
   );
   await secrets.prepare();
