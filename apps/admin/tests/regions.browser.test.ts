@@ -1,12 +1,20 @@
 import { randomBytes } from "node:crypto";
+import { connectDatabase } from "@repo/db";
 import { operator } from "@repo/hono-api/testing";
 import { newRegion } from "@repo/tenant-secrets/testing";
 import { beforeAll, expect, it } from "vitest";
 import { createWorld, type World } from "./world.ts";
 
 let world: World;
+let happens: (statement: string) => Promise<void>;
 beforeAll(async () => {
   world = await createWorld();
+  const { superuserUrl } = world.backends.database;
+  const database = connectDatabase({ applicationUrl: superuserUrl, maintenanceUrl: superuserUrl });
+  happens = async (statement) => {
+    await database.acrossCompanies((statements) => statements.execute(statement));
+  };
+  return () => database.close();
 });
 
 it("an operator compares the fingerprint of this region, and adds and removes another one", async () => {
@@ -72,6 +80,25 @@ it("an operator lets a company be copied to a region, and takes it from there", 
   await page.getByRole("dialog").getByRole("button", { name: "Copy it there" }).click();
   await section.getByRole("heading", { name }).waitFor();
   expect(await companyRegions.list(operator, subdomain)).toMatchObject([{ region: name }]);
+
+  // Nothing has arrived from that region, so that nothing would tell that the company is at home there.
+  const confirmMove = async (): Promise<void> => {
+    await page.getByRole("alertdialog").getByRole("textbox").fill(subdomain);
+    await page.getByRole("button", { name: "Move it", exact: true }).click();
+  };
+  await section.getByRole("button", { name: `Make ${name} its home` }).click();
+  await confirmMove();
+  await page.getByText(`Nothing has arrived here from ${name}`).waitFor();
+  await happens(
+    `insert into region_beats (target_region, home_region, beat_at) values ('default', '${name}', now())`,
+  );
+  await page.getByRole("button", { name: "Move it", exact: true }).click();
+  await section.getByRole("group", { name: "Move to another region" }).waitFor();
+  await happens(
+    "update runs set state = 'cancelled', finished_at = now(), lease_holder = null, lease_until = null where kind = 'move-company'",
+  );
+  await page.reload();
+  await section.getByText("Its last move was given up").waitFor();
 
   await section.getByRole("button", { name: `Take it from ${name}` }).click();
   await page.getByRole("button", { name: "Take it", exact: true }).click();

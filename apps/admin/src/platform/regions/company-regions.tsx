@@ -11,6 +11,7 @@ import { ErrorNotice } from "../../ui/notice.tsx";
 import { SkeletonRows } from "../../ui/skeleton.tsx";
 import { Time } from "../../ui/time.tsx";
 import { Panel, PanelRow, Section } from "../section.tsx";
+import { MoveButton, MoveState } from "./move-company.tsx";
 
 /** The regions that a company is copied to, besides its home. */
 export function CompanyRegions({ company }: { readonly company: string }): ReactNode {
@@ -35,6 +36,7 @@ export function CompanyRegions({ company }: { readonly company: string }): React
         )
       }
     >
+      <MoveState company={company} />
       <Loaded query={query} skeleton={<SkeletonRows rows={1} />}>
         {(regions) => (
           <Panel>
@@ -46,9 +48,12 @@ export function CompanyRegions({ company }: { readonly company: string }): React
                 key={region}
                 title={region}
                 action={
-                  <Button aria-label={`Take it from ${region}`} onClick={() => setTaken(region)}>
-                    Take…
-                  </Button>
+                  <>
+                    <MoveButton company={company} to={region} />
+                    <Button aria-label={`Take it from ${region}`} onClick={() => setTaken(region)}>
+                      Take…
+                    </Button>
+                  </>
                 }
               >
                 Copied there since <Time at={since} as="exact" />.
