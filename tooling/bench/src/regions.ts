@@ -122,7 +122,7 @@ async function benchLag({ secrets }: Serving, replication: RunningReplication): 
   return ([0.5, 0.99] as const).map((share) =>
     row({
       name: `regions.lag-${share}`,
-      what: `p${100 * share} of the time from a write to its copy, ${writesPerSecond} writes a second`,
+      what: `p${100 * share} of the time from a write to its copy, ${rate.toFixed(0)} writes a second`,
       against: `${longestLagMs} ms`,
       ratio: percentile(lags, share) / longestLagMs,
       target: 1,
