@@ -246,6 +246,7 @@ alter table companies force row level security;
 create policy company on companies for all to tenant_secrets_application using (id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy copies on companies for select to tenant_secrets_copies using true;
 create policy maintenance on companies for all to tenant_secrets_maintenance using true with check true;
+create policy mover on companies for select to tenant_secrets_mover using true;
 grant delete, insert, select, update on companies to tenant_secrets_maintenance;
 grant select on companies to tenant_secrets_application;
 
@@ -262,6 +263,7 @@ alter table company_homes force row level security;
 create policy company on company_homes for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy copies on company_homes for all to tenant_secrets_copies using true with check true;
 create policy maintenance on company_homes for all to tenant_secrets_maintenance using true with check true;
+create policy mover on company_homes for select to tenant_secrets_mover using true;
 create policy reader on company_homes for select to tenant_secrets_reader using true;
 grant select on company_homes to tenant_secrets_application;
 grant select on company_homes to tenant_secrets_maintenance;
@@ -284,6 +286,7 @@ alter table company_key_wraps enable row level security;
 alter table company_key_wraps force row level security;
 create policy company on company_key_wraps for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on company_key_wraps for all to tenant_secrets_maintenance using true with check true;
+create policy mover on company_key_wraps for all to tenant_secrets_mover using true;
 grant delete, insert, select on company_key_wraps to tenant_secrets_maintenance;
 grant insert, select on company_key_wraps to tenant_secrets_application;
 
@@ -311,6 +314,7 @@ alter table company_keys force row level security;
 create policy company on company_keys for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy copies on company_keys for select to tenant_secrets_copies using true;
 create policy maintenance on company_keys for all to tenant_secrets_maintenance using true with check true;
+create policy mover on company_keys for all to tenant_secrets_mover using true;
 grant insert, select on company_keys to tenant_secrets_application;
 grant insert, select, update on company_keys to tenant_secrets_maintenance;
 
@@ -377,6 +381,7 @@ alter table company_secret_versions enable row level security;
 alter table company_secret_versions force row level security;
 create policy company on company_secret_versions for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on company_secret_versions for all to tenant_secrets_maintenance using true with check true;
+create policy mover on company_secret_versions for all to tenant_secrets_mover using true;
 grant insert, select on company_secret_versions to tenant_secrets_application;
 grant insert, select, update on company_secret_versions to tenant_secrets_maintenance;
 grant update (check_result, checked_at, company_key_version, destroyed_at, expires_at, fingerprint, last_four, reminded_days, reminder_days, replaced_at, value_encrypted) on company_secret_versions to tenant_secrets_application;
@@ -439,6 +444,7 @@ alter table company_secrets force row level security;
 create policy company on company_secrets for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy copies on company_secrets for select to tenant_secrets_copies using true;
 create policy maintenance on company_secrets for all to tenant_secrets_maintenance using true with check true;
+create policy mover on company_secrets for all to tenant_secrets_mover using true;
 create policy reader on company_secrets for select to tenant_secrets_reader using true;
 grant insert, select, update on company_secrets to tenant_secrets_application;
 grant insert, select, update on company_secrets to tenant_secrets_maintenance;
@@ -769,12 +775,13 @@ create table region_copies (
   body text not null,
   signature bytea,
   constraint region_copies_home_check CHECK (((target_region <> home_region) AND (home_epoch > 0))),
-  constraint region_copies_kind_check CHECK ((kind = ANY (ARRAY['company'::text, 'key'::text, 'secret'::text]))),
+  constraint region_copies_kind_check CHECK ((kind = ANY (ARRAY['company'::text, 'key'::text, 'secret'::text, 'move'::text]))),
   constraint region_copies_pkey PRIMARY KEY (target_region, company_id, kind, name),
   constraint region_copies_signature_check CHECK (((kind = 'secret'::text) = (signature IS NULL)))
 );
 CREATE INDEX region_copies_company ON public.region_copies USING btree (company_id);
 CREATE TRIGGER allowed_region BEFORE INSERT OR UPDATE ON public.region_copies FOR EACH ROW WHEN ((new.kind <> 'secret'::text)) EXECUTE FUNCTION refuse_foreign_copy();
+CREATE TRIGGER enqueue_take_over AFTER INSERT OR UPDATE ON public.region_copies FOR EACH ROW WHEN (((new.kind = 'move'::text) AND (new.name = '1'::text))) EXECUTE FUNCTION enqueue_take_over();
 CREATE TRIGGER fence BEFORE INSERT OR DELETE OR UPDATE ON public.region_copies FOR EACH ROW EXECUTE FUNCTION fence_copy();
 CREATE TRIGGER notify_copy AFTER INSERT OR DELETE OR UPDATE ON public.region_copies FOR EACH ROW EXECUTE FUNCTION notify_of_copy();
 alter table region_copies enable row level security;
@@ -866,6 +873,7 @@ alter table rotation_credentials enable row level security;
 alter table rotation_credentials force row level security;
 create policy company on rotation_credentials for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on rotation_credentials for all to tenant_secrets_maintenance using true with check true;
+create policy mover on rotation_credentials for all to tenant_secrets_mover using true;
 grant insert, select, update on rotation_credentials to tenant_secrets_maintenance;
 
 create table rotation_policies (
@@ -899,6 +907,7 @@ alter table rotation_policies enable row level security;
 alter table rotation_policies force row level security;
 create policy company on rotation_policies for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on rotation_policies for all to tenant_secrets_maintenance using true with check true;
+create policy mover on rotation_policies for all to tenant_secrets_mover using true;
 grant delete, insert, select, update on rotation_policies to tenant_secrets_maintenance;
 
 create table runs (
@@ -950,6 +959,7 @@ alter table secret_uses enable row level security;
 alter table secret_uses force row level security;
 create policy company on secret_uses for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on secret_uses for all to tenant_secrets_maintenance using true with check true;
+create policy mover on secret_uses for all to tenant_secrets_mover using true;
 grant delete, insert, select, update on secret_uses to tenant_secrets_maintenance;
 grant insert, select, update on secret_uses to tenant_secrets_application;
 
@@ -995,6 +1005,7 @@ alter table store_holds enable row level security;
 alter table store_holds force row level security;
 create policy company on store_holds for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on store_holds for all to tenant_secrets_maintenance using true with check true;
+create policy mover on store_holds for all to tenant_secrets_mover using true;
 grant delete, insert, select, update on store_holds to tenant_secrets_maintenance;
 grant select on store_holds to tenant_secrets_application;
 
@@ -1119,11 +1130,13 @@ alter table write_requests enable row level security;
 alter table write_requests force row level security;
 create policy company on write_requests for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on write_requests for all to tenant_secrets_maintenance using true with check true;
+create policy mover on write_requests for all to tenant_secrets_mover using true;
 grant delete, insert, select on write_requests to tenant_secrets_maintenance;
 grant delete, insert, select, update on write_requests to tenant_secrets_application;
 
 -- function beat_regions(text) returns void security definer; owned by tenant_secrets_copies, for tenant_secrets_maintenance
 -- function change_company_region() returns trigger security definer; owned by tenant_secrets_copies, for none other
+-- function claim_home(uuid) returns void security definer; owned by tenant_secrets_copies, for tenant_secrets_maintenance
 -- function copy_changed_secrets() returns trigger security definer; owned by tenant_secrets_copies, for none other
 -- function copy_secrets(uuid,text[],text) returns void security definer; owned by tenant_secrets_copies, for none other
 -- function copy_to_region() returns trigger security definer; owned by tenant_secrets_copies, for none other
@@ -1131,6 +1144,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function enqueue_jobs(text,json) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function enqueue_mirror() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function enqueue_notifications(json) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
+-- function enqueue_take_over() returns trigger security definer; owned by tenant_secrets_maintenance, for none other
 -- function enter_company(uuid,integer,uuid) returns text; owned by tenant_secrets_migration, for tenant_secrets_application, tenant_secrets_maintenance
 -- function fence_copy() returns trigger; owned by tenant_secrets_migration, for none other
 -- function find_api_key(text) returns TABLE(id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[], created_by_kind text, created_by_id text, expires_at timestamp with time zone, revoked boolean, company_ids uuid[], revision integer, mac_key_version smallint, mac bytea) security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
@@ -1144,6 +1158,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function keep_company() returns trigger; owned by tenant_secrets_migration, for none other
 -- function keep_company_subdomain() returns trigger; owned by tenant_secrets_migration, for none other
 -- function keep_member_name() returns trigger; owned by tenant_secrets_migration, for none other
+-- function leave_home(uuid) returns void security definer; owned by tenant_secrets_mover, for tenant_secrets_maintenance
 -- function list_copies(text,uuid) returns TABLE("companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, body text, "beatAtMs" double precision) security definer; owned by tenant_secrets_reader, for tenant_secrets_application, tenant_secrets_maintenance
 -- function notify_companies() returns trigger; owned by tenant_secrets_migration, for none other
 -- function notify_of_api_key() returns trigger; owned by tenant_secrets_migration, for none other
@@ -1181,3 +1196,4 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function touch_api_key(uuid) returns void security definer; owned by tenant_secrets_maintenance, for tenant_secrets_application
 -- function withdraw_company() returns trigger security definer; owned by tenant_secrets_copies, for none other
 -- function withdraw_key() returns trigger security definer; owned by tenant_secrets_copies, for none other
+-- function withdraw_move(uuid) returns void security definer; owned by tenant_secrets_copies, for tenant_secrets_maintenance

@@ -52,6 +52,8 @@ it("an operator compares the fingerprint of this region, and adds and removes an
   await page.getByText(`${name} was added`, { exact: true }).waitFor();
   const row = page.getByRole("row", { name: us.address });
   await row.getByText(fingerprint).waitFor();
+  await row.getByText("Sent: 0 copies").waitFor();
+  await row.getByText("Received: 0 copies").waitFor();
   expect(await regions.list(operator)).toMatchObject([{ region: name, fingerprint }]);
 
   await row.getByRole("button", { name: `Remove ${name}` }).click();
@@ -81,6 +83,12 @@ it("an operator lets a company be copied to a region, and takes it from there", 
   await section.getByRole("heading", { name }).waitFor();
   expect(await companyRegions.list(operator, subdomain)).toMatchObject([{ region: name }]);
 
+  // Its copies wait for what brings them there.
+  await open("/platform/regions");
+  const state = page.getByRole("row", { name });
+  await state.getByText("Sent: 1 copy").waitFor();
+  await state.getByText("publication changed").waitFor();
+  await open(`/platform/companies/${subdomain}`);
   // Nothing has arrived from that region, so that nothing would tell that the company is at home there.
   const confirmMove = async (): Promise<void> => {
     await page.getByRole("alertdialog").getByRole("textbox").fill(subdomain);

@@ -201,7 +201,10 @@ it("the API is ready while all servers are, and degraded while only Infisical is
   const ready = await send(api.url, { path: "/readyz" });
   expect([ready.status, JSON.parse(ready.body)]).toEqual([
     200,
-    { status: "ready", checks: { database: "ok", masterKey: "ok", infisical: "ok", notifications: "ok" } },
+    {
+      status: "ready",
+      checks: { database: "ok", masterKey: "ok", infisical: "ok", notifications: "ok", regions: "ok" },
+    },
   ]);
   const fresh = await startApi({ backends });
   backends.emulator.faults.add({ kind: "answer", status: 503 }, { times: 100 });
@@ -210,7 +213,7 @@ it("the API is ready while all servers are, and degraded while only Infisical is
   for (let i = 0; i < 20; i++) looks.push(await send(fresh.url, { path: "/readyz" }));
   expect(new Set(looks.map(({ status, body }) => `${status} ${body}`))).toEqual(
     new Set([
-      `200 {"status":"degraded","checks":{"database":"ok","masterKey":"ok","infisical":"Infisical failed to handle the request; try again, then look at its log","notifications":"ok"}}`,
+      `200 {"status":"degraded","checks":{"database":"ok","masterKey":"ok","infisical":"Infisical failed to handle the request; try again, then look at its log","notifications":"ok","regions":"ok"}}`,
     ]),
   );
   // One look of a few calls, however many probes.

@@ -39,8 +39,6 @@ const served = [
   "companies.receipt",
   // What makes this region the home.
   "companies.takeOver",
-  // What an operator finds out about this region.
-  "regions.verify",
   "companies.members.list",
   "companies.members.add",
   "companies.members.change",

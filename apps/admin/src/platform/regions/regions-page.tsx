@@ -12,6 +12,7 @@ import { Loaded } from "../../ui/loaded.tsx";
 import { Time } from "../../ui/time.tsx";
 import { Section } from "../section.tsx";
 import { AddRegion } from "./add-region.tsx";
+import { RegionState } from "./region-state.tsx";
 import { RemoveRegion } from "./remove-region.tsx";
 import { ThisRegion } from "./this-region.tsx";
 
@@ -31,6 +32,7 @@ const columns: readonly Column<Region>[] = [
     align: "end",
     cell: ({ companies }) => <span className="tabular-nums">{companies.toLocaleString("en-GB")}</span>,
   },
+  { id: "state", header: "Copies", cell: ({ region }) => <RegionState region={region} /> },
   {
     id: "fingerprint",
     header: "Fingerprint",

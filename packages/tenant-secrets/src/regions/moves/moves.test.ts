@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { TransactionSql } from "postgres";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { TenantSecretsError } from "@repo/catalog";
 import { codeOf, operator, product } from "../../testing/fixture.ts";
+import { readRegionReport } from "../verification/report.ts";
 import { introduce, type RegionWorld, startRegionWorld } from "../../testing/region-world.ts";
 
 // Real replication in both directions: each region's server, and each direction's export.
@@ -104,6 +106,10 @@ test("a planned move takes all versions along, and each region then says where t
   for (const world of [eu, us]) {
     const { findings } = await world.secrets.audit.verify(operator, {});
     expect(findings).toEqual([]);
+    const verified = readRegionReport(
+      JSON.stringify(await world.secrets.regionVerification.verify(operator, company)),
+    );
+    expect(verified.faults).toEqual([]);
   }
 });
 
@@ -217,6 +223,37 @@ test("a home that is lost is replaced with what had arrived; what had not is lis
     const { findings } = await world.secrets.audit.verify(operator, {});
     expect(findings).toEqual([]);
   }
+});
+
+test("what was acknowledged by a home that is lost under load is at the new home, or is listed", async () => {
+  const company = await copied("CUSTOM_A");
+  const names = Array.from({ length: 6 }, (_, i): Key => `CUSTOM_U${i}`);
+  const acknowledged = new Map<Key, string>();
+  const load = new AbortController();
+  const writers = names.map(async (name) => {
+    for (let i = 0; !load.signal.aborted; i++) {
+      try {
+        await own(eu, company).set(name, `fake-${name}-${i}`);
+        acknowledged.set(name, `fake-${name}-${i}`);
+      } catch (error) {
+        // The fence has stopped it, as it stops the rest.
+        if (error instanceof TenantSecretsError && error.code === "WRONG_REGION") return;
+        throw error;
+      }
+    }
+  });
+  await vi.waitFor(async () => expect(await own(us, company).get("CUSTOM_U0")).toContain("-"), minute);
+  await cutOff();
+  await vi.waitFor(() => us.secrets.moves.takeOver(operator, company, "eu"), minute);
+  await Promise.all(writers);
+  load.abort();
+  const { lost } = await vi.waitFor(() => eu.secrets.moves.leave(operator, company, {}), minute);
+  const missing: string[] = [];
+  for (const [name, value] of acknowledged)
+    if ((await own(us, company).find(name)) !== value) missing.push(name);
+  expect(missing.length).toBeGreaterThan(0);
+  expect(lost.map(({ secretKey }) => secretKey)).toEqual(expect.arrayContaining(missing));
+  expect(lost.every(({ change }) => change === "written")).toBe(true);
 });
 
 test("a company is taken over from its own home alone, and once", async () => {
