@@ -234,7 +234,7 @@ it("serves nothing before the start is complete, but says that it is alive and w
         masterKey: "The master key is not loaded yet.",
         infisical: "Infisical could not be reached; check INFISICAL_SITE_URL and the network",
         notifications: "ok",
-        regions: "ok",
+        regions: "The database cannot be reached.",
       },
     },
   ]);
