@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { connectDatabase } from "@repo/db";
 import { operator } from "@repo/hono-api/testing";
+import { verifyRegionReport } from "@repo/tenant-secrets/operator";
 import { newRegion } from "@repo/tenant-secrets/testing";
 import { beforeAll, expect, it } from "vitest";
 import { createWorld, type World } from "./world.ts";
@@ -26,7 +28,9 @@ it("an operator compares the fingerprint of this region, and adds and removes an
   await open("/platform/regions");
   const known = page.getByRole("region", { name: "This region" });
   // The API's process made the keys with the first look.
-  await known.getByText(/^[0-9a-f]{8}( [0-9a-f]{8}){7}$/).waitFor();
+  const shown = known.getByText(/^[0-9a-f]{8}( [0-9a-f]{8}){7}$/);
+  await shown.waitFor();
+  const own = (await shown.textContent()) ?? "";
   await known.getByRole("button", { name: "Copy the identity of this region" }).click();
   const dialog = page.getByRole("dialog");
   await page.getByRole("button", { name: "Add a region" }).click();
@@ -55,6 +59,12 @@ it("an operator compares the fingerprint of this region, and adds and removes an
   await row.getByText("Sent: 0 copies").waitFor();
   await row.getByText("Received: 0 copies").waitFor();
   expect(await regions.list(operator)).toMatchObject([{ region: name, fingerprint }]);
+
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Verify" }).click();
+  await page.getByText("The report was saved: nothing is wrong", { exact: true }).waitFor();
+  const text = await readFile(await (await saved).path(), "utf8");
+  expect(verifyRegionReport(text, own).faults).toEqual([]);
 
   await row.getByRole("button", { name: `Remove ${name}` }).click();
   await page.getByRole("button", { name: "Remove", exact: true }).click();

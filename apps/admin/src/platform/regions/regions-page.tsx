@@ -15,6 +15,7 @@ import { AddRegion } from "./add-region.tsx";
 import { RegionState } from "./region-state.tsx";
 import { RemoveRegion } from "./remove-region.tsx";
 import { ThisRegion } from "./this-region.tsx";
+import { VerifyRegions } from "./verify-regions.tsx";
 
 type Region = ApiAnswers["regions"]["list"][number];
 
@@ -72,7 +73,7 @@ export function RegionsPage(): ReactNode {
   return (
     <Page title="Regions" actions={add}>
       <ThisRegion />
-      <Section title="Other regions">
+      <Section title="Other regions" action={<VerifyRegions />}>
         <Loaded query={query}>
           {(regions) =>
             regions.length === 0 ? (
