@@ -9,7 +9,7 @@ import { TenantSecretsError, wrongRegion } from "@repo/catalog";
 /** A write comes too late: the company's store has changed since it was started. Nothing was written. */
 export class StoreChanged extends TenantSecretsError {
   constructor() {
-    super("CONFLICT", "This company is being moved from one store to another: try again in a moment.", {
+    super("CONFLICT", "This company is being moved: try again in a moment.", {
       retryAfterMs: 1000,
     });
   }
@@ -18,11 +18,10 @@ export class StoreChanged extends TenantSecretsError {
 /** A write comes too early: the company's store is being changed. Nothing was written. */
 export class StoreHeld extends TenantSecretsError {
   constructor() {
-    super(
-      "STORE_UNAVAILABLE",
-      "This company is being moved from one store to another: try again in a moment.",
-      { store: "unchanged", retryAfterMs: 1000 },
-    );
+    super("STORE_UNAVAILABLE", "This company is being moved: try again in a moment.", {
+      store: "unchanged",
+      retryAfterMs: 1000,
+    });
   }
 }
 

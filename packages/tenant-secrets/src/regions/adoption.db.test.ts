@@ -223,7 +223,7 @@ test("a company that is gone leaves a receipt that this region has signed", asyn
   expect(await codeOf(pair.target.secrets.regionReceipts.receipts(product))).toBe("FORBIDDEN");
 });
 
-test("a company at home here is deleted by nobody, nor is one while copies of it are here", async () => {
+test("the database refuses to delete a company that is at home here, and one that has copies here", async () => {
   const own = await pair.target.company("database");
   await expect(pair.target.superuser`delete from companies where subdomain = ${own}`).rejects.toMatchObject({
     constraint_name: "companies_kept",

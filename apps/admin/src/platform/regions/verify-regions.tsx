@@ -28,8 +28,9 @@ export function VerifyRegions(): ReactNode {
 /** @param report JSON, as this region's API made it */
 function countFaults(report: string): number {
   const content: unknown = JSON.parse(report);
-  const { faults, moreFaults } = Object.assign({ faults: [], moreFaults: 0 }, content);
-  return faults.length + moreFaults;
+  const listed: unknown = Reflect.get(Object(content), "faults");
+  const more: unknown = Reflect.get(Object(content), "moreFaults");
+  return (Array.isArray(listed) ? listed.length : 0) + (typeof more === "number" ? more : 0);
 }
 
 function inWords(faults: number): string {

@@ -1,13 +1,13 @@
 import { eq, sql } from "drizzle-orm";
 import { type Statements, tables } from "@repo/db";
-import { type CompanyId, notFound } from "@repo/catalog";
+import type { CompanyId } from "@repo/catalog";
 import type { Transaction } from "../../access/operation.ts";
 import { changeCompany } from "../../companies/companies.ts";
-import { lockCompany } from "../../companies/company-lock.ts";
 import type { RegionRegistry } from "../registry.ts";
 import { requireSigned, selectArrived } from "./arrived.ts";
+import { lockRow } from "./lock-row.ts";
 
-const { companies, companyRegions } = tables;
+const { companyRegions } = tables;
 
 /** Another region that says, signed, that it is the home of a company. */
 export interface Claim {
@@ -44,13 +44,7 @@ export async function leaveHome(
   { region: homeRegion, epoch: homeEpoch }: Claim,
 ): Promise<number> {
   const { statements } = transaction;
-  await lockCompany(statements, companyId);
-  const [row] = await statements
-    .select()
-    .from(companies)
-    .where(eq(companies.id, companyId))
-    .for("no key update");
-  if (row === undefined) throw notFound();
+  const row = await lockRow(statements, companyId);
   if (row.homeEpoch >= homeEpoch) return row.revision;
   // Takes the copies, and with them what was offered.
   await statements.delete(companyRegions).where(eq(companyRegions.companyId, companyId));

@@ -1,15 +1,15 @@
-import { eq, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import { type Statements, tables } from "@repo/db";
-import { type CompanyId, notFound, TenantSecretsError } from "@repo/catalog";
+import { type CompanyId, TenantSecretsError } from "@repo/catalog";
 import { wrapKey } from "@repo/envelope";
 import type { CopiedKey } from "../../access/signed-copies.ts";
 import { audited, type Steps } from "../../access/operation.ts";
 import { changeCompany } from "../../companies/companies.ts";
-import { lockCompany } from "../../companies/company-lock.ts";
 import { wrapping } from "../../keys/company/company-keys.ts";
 import type { MasterKeyRing, MasterKeys } from "../../keys/master/master-keys.ts";
+import { lockRow } from "./lock-row.ts";
 
-const { companies, companyKeys, companyKeyWraps, companyRegions } = tables;
+const { companyKeys, companyKeyWraps, companyRegions } = tables;
 
 export interface TakeOver {
   readonly companyId: CompanyId;
@@ -40,13 +40,7 @@ export async function takeOver(
   await wrapping(masterKeys, (ring) =>
     commit(async (transaction) => {
       const { statements, writer, copies } = transaction;
-      await lockCompany(statements, companyId);
-      const [row] = await statements
-        .select()
-        .from(companies)
-        .where(eq(companies.id, companyId))
-        .for("no key update");
-      if (row === undefined) throw notFound();
+      const row = await lockRow(statements, companyId);
       if (row.homeRegion !== from || row.homeEpoch !== homeEpoch || row.status !== "active")
         throw new TenantSecretsError(
           "CONFLICT",
