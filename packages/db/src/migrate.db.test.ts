@@ -1,8 +1,5 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { inject, expect, onTestFinished, test } from "vitest";
 import { migrateDatabase } from "./migrate.ts";
@@ -85,21 +82,6 @@ test("migrations and rules make the database that schema.sql shows", async () =>
   onTestFinished(() => superuser.end());
   const text = `-- What the migrations and the files in sql/ make. After a change of either: npx vitest run packages/db/src/migrate.db.test.ts --update\n\n${await describeSchema(superuser)}`;
   await expect(text).toMatchFileSnapshot("../schema.sql");
-});
-
-test("the migration makes the tables that the schema files describe", async () => {
-  const folder = fileURLToPath(new URL("..", import.meta.url));
-  const out = await mkdtemp(path.join(folder, "node_modules/.schema-"));
-  onTestFinished(() => rm(out, { recursive: true }));
-  const kit = path.join(folder, "node_modules/drizzle-kit/bin.cjs");
-  const options = ["--dialect", "postgresql", "--schema", "./src/schema/*.ts", "--name", "schema"];
-  await promisify(execFile)(
-    process.execPath,
-    [kit, "generate", ...options, "--out", path.relative(folder, out)],
-    { cwd: folder },
-  );
-  const generated = await readFile(path.join(out, "0000_schema.sql"), "utf8");
-  expect(await readFile(path.join(folder, "migrations/0000_schema.sql"), "utf8")).toBe(generated);
 });
 
 test("says so when another process keeps the lock for too long", async () => {
