@@ -174,7 +174,8 @@ function ready(child: ChildProcess): Promise<void> {
       // The log is discarded after the start: it quotes statements, which may contain secrets.
       if (settled) return;
       output += text;
-      if (output.includes("database system is ready to accept connections")) settle(resolve);
+      // A hot standby is ready for reads alone.
+      if (/database system is ready to accept (?:read-only )?connections/.test(output)) settle(resolve);
     });
     child.once("error", (cause) => {
       settle(() => {
