@@ -63,7 +63,8 @@ export const apiVariables = {
   KEEP_ALIVE_SECONDS: wholeNumber.pipe(z.int().min(1).max(3600)).default(75),
   REQUEST_HEADERS_SECONDS: wholeNumber.pipe(z.int().min(1).max(300)).default(10),
   REQUEST_SECONDS: wholeNumber.pipe(z.int().min(1).max(600)).default(30),
-  /** How long requests that run may take to end, once the process is told to stop. */
+  /** Once the process is told to stop: how long it serves on, and says that it is not ready. Then how long running requests may take to end. */
+  DRAIN_SECONDS: wholeNumber.pipe(z.int().max(3600)).default(10),
   STOP_SECONDS: wholeNumber.pipe(z.int().max(3600)).default(10),
   /** `acmecorp.<BASE_DOMAIN>` is the host of the company acmecorp. */
   BASE_DOMAIN: z

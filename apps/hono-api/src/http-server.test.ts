@@ -84,6 +84,77 @@ describe("a connection", () => {
   });
 });
 
+describe("a probe", () => {
+  const app = new Hono<ApiEnv>();
+  for (const path of ["/healthz", "/readyz", "/metrics", "/other"]) app.get(path, (c) => c.text("here"));
+
+  const ofEveryKind = ["GET", "HEAD"].flatMap((method) =>
+    ["HTTP/1.0", "HTTP/1.1"].flatMap((version) =>
+      [
+        ["no host", ""],
+        ["an empty host", "host:\r\n"],
+        ["an IP address", "host: 10.0.0.7:3000\r\n"],
+        ["an IPv6 address", "host: [::1]:3000\r\n"],
+        ["an unknown host", "host: unknown.example\r\n"],
+        ["a malformed host", "host: a b/<%>:port\r\n"],
+        ["two hosts", "host: a\r\nhost: b\r\n"],
+        ["a host of bytes", "host: \u00ff\u0080\r\n"],
+      ].map(([kind = "", header = ""]) => ({ method, version, kind, header })),
+    ),
+  );
+
+  it("is answered whatever host it names, in every version of HTTP, with GET and HEAD", async () => {
+    const { url } = await start(app);
+    for (const { method, version, kind, header } of ofEveryKind) {
+      for (const path of ["/healthz", "/readyz", "/readyz?a=b", "/metrics"]) {
+        const answer = await sendRaw(
+          url,
+          `${method} ${path} ${version}\r\n${header}connection: close\r\n\r\n`,
+        );
+        expect(answer, `${method} ${path} ${version} with ${kind}`).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+        expect(answer.endsWith("here"), answer).toBe(method === "GET");
+      }
+    }
+  });
+
+  it("is the only request that is answered without a host, or with a malformed one", async () => {
+    const { url } = await start(app);
+    for (const path of ["/other", "/readyz/", "//readyz", "/readyz/../other"])
+      for (const header of ["", "host: a b/<%>:port\r\n"])
+        for (const version of ["HTTP/1.0", "HTTP/1.1"])
+          expect(await sendRaw(url, `GET ${path} ${version}\r\n${header}connection: close\r\n\r\n`)).toMatch(
+            /^HTTP\/1\.1 400 /,
+          );
+  });
+});
+
+describe("a server that stops", () => {
+  it("serves on while it drains, and closes each connection with its response, of requests under way too", async () => {
+    const slow = Promise.withResolvers<void>();
+    const app = new Hono<ApiEnv>()
+      .get("/", (c) => c.text("here"))
+      .get("/slow", async (c) => {
+        await slow.promise;
+        return c.text("slow");
+      });
+    const { url, stop } = await start(app);
+    servers.length = 0;
+    const get = (path: string) => sendRaw(url, `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`);
+    const running = get("/slow");
+    await sleep(100);
+    let isStopped = false;
+    const stopped = stop(10_000, 1500).then(() => (isStopped = true));
+    // Ends with the connection, which the server would keep for 75 s.
+    for (let i = 0; i < 3; i++) expect(await get("/")).toMatch(/\r\nconnection: close\r\n[^]*here$/i);
+    expect(isStopped).toBe(false);
+    await expect.poll(() => get("/").catch(() => "closed"), { timeout: 10_000 }).toBe("closed");
+    expect(isStopped).toBe(false);
+    slow.resolve();
+    expect(await running).toMatch(/\r\nconnection: close\r\n[^]*slow$/i);
+    await stopped;
+  });
+});
+
 describe("what does not become a request", () => {
   const post = "POST / HTTP/1.1\r\nhost: a\r\n";
   it.each([

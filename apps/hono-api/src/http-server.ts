@@ -1,17 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { ApiEnv } from "./context.ts";
 import { StartupError } from "./bootstrap.ts";
 import { headersOfData } from "./middleware/security-headers.ts";
+import { probePaths } from "./middleware/probes.ts";
 
 export interface HttpServer {
   readonly url: string;
-  /** Accepts no new connection, and resolves after the last response, or `deadlineMs` later. */
-  stop(deadlineMs: number): Promise<void>;
+  /**
+   * Serves on for `drainMs`, with responses that close their connection. Then accepts no new connection, and resolves after
+   * the last response, or `deadlineMs` later.
+   */
+  stop(deadlineMs: number, drainMs?: number): Promise<void>;
 }
 
 export interface ListenOptions {
@@ -55,7 +60,12 @@ export async function listen(
   };
   const headers = await headersOfData();
   // Node enforces the timeouts at this interval.
-  const server = createServer({ ...timeouts, connectionsCheckingInterval: headersMs / 4 });
+  const server = createServer({
+    ...timeouts,
+    connectionsCheckingInterval: headersMs / 4,
+    // A probe may name no host; every other request without one is refused below.
+    requireHostHeader: false,
+  });
   server.on("clientError", respondMalformed);
   try {
     server.listen({ port, host, backlog });
@@ -69,14 +79,51 @@ export async function listen(
   const url = `http://${name}:${address.port}`;
   // Node accepts no connection before this turn of the event loop ends. The listener responds by itself, and catches every error.
   const listener = getRequestListener(createApp(url).fetch, { errorHandler: respondUnreadable });
+  const { leave, closeAfter } = createLeaving();
   server.on("request", (incoming, outgoing) => {
     outgoing.setHeaders(headers);
+    closeAfter(outgoing);
+    if (isProbed(incoming)) incoming.headers.host = "localhost";
     void listener(incoming, outgoing);
   });
-  return { url, stop: (deadlineMs) => stop(server, deadlineMs) };
+  return {
+    url,
+    stop: async (deadlineMs, drainMs = 0) => {
+      leave();
+      await sleep(drainMs);
+      await close(server, deadlineMs);
+    },
+  };
 }
 
-async function stop(server: Server, deadlineMs: number): Promise<void> {
+/** A balancer or a monitoring system looks at an address, and may name it, nothing or anything as the host. */
+function isProbed({ url = "" }: IncomingMessage): boolean {
+  const [path = ""] = url.split("?", 1);
+  return probePaths.has(path) || path === "/metrics";
+}
+
+/**
+ * Closes connections in a way that loses no request: once the process leaves, each response says that its connection closes,
+ * those of requests under way too. A client that was told sends its next request on another connection.
+ */
+function createLeaving(): { leave(): void; closeAfter(outgoing: ServerResponse): void } {
+  const unanswered = new Set<ServerResponse>();
+  let isLeaving = false;
+  const say = (outgoing: ServerResponse): void => void outgoing.setHeader("connection", "close");
+  return {
+    leave: () => {
+      isLeaving = true;
+      for (const outgoing of unanswered) if (!outgoing.headersSent) say(outgoing);
+    },
+    closeAfter: (outgoing) => {
+      if (isLeaving) return say(outgoing);
+      unanswered.add(outgoing);
+      outgoing.once("close", () => unanswered.delete(outgoing));
+    },
+  };
+}
+
+async function close(server: Server, deadlineMs: number): Promise<void> {
   const closed = once(server, "close");
   server.close();
   // A keep-alive connection is idle after its last response, and would delay the stop until its timeout.

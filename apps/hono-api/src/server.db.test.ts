@@ -181,6 +181,53 @@ it.each(["SIGHUP", "SIGINT", "SIGTERM"] as const)(
 );
 
 it(
+  "says that it is not ready at once after SIGTERM, serves everything for DRAIN_SECONDS, and then ends",
+  slow,
+  async () => {
+    const child = start(backends.database, backends.emulator, { DRAIN_SECONDS: "4", METRICS_PORT: "0" });
+    const url = await child.url();
+    await untilReady(url);
+    const { apiKey: credential } = await backends.apiKey("acmecorp");
+    const company = createTenantSecretsClient({ url, credential, catalog: deliveryChatCatalog }).company(
+      "acmecorp",
+    );
+    child.kill("SIGTERM");
+    await child.says(/not ready from now on, and serving for 4 s/);
+    const { status, headers, body } = await send(url, { path: "/readyz" });
+    expect([status, headers.connection, JSON.parse(body).status]).toEqual([503, "close", "stopping"]);
+    expect(await company.get("STRIPE_SECRET_KEY")).toBe(companies.acmecorp.stripeKey);
+    expect((await send(url, { path: "/healthz" })).status).toBe(200);
+    const metrics = await send(await child.metricsUrl(), { path: "/metrics" });
+    expect(metrics.body).toContain('tenant_secrets_process_state{state="stopping"} 1\n');
+    expect(await child.ended).toBe(0);
+    expect(child.output()).toContain('"msg":"stopped"');
+  },
+);
+
+it(
+  "a second signal ends a process at once that drains, and one that has served nothing yet does not drain",
+  slow,
+  async () => {
+    const hour = { DRAIN_SECONDS: "3600", STOP_SECONDS: "3600" };
+    const draining = start(backends.database, backends.emulator, hour);
+    await untilReady(await draining.url());
+    draining.kill("SIGTERM");
+    await draining.says(/not ready from now on/);
+    draining.kill("SIGTERM");
+    expect(await draining.ended).toBe(1);
+
+    const waiting = start(backends.database, backends.emulator, {
+      ...hour,
+      INFISICAL_SITE_URL: "http://127.0.0.1:1",
+    });
+    await waiting.says(/waiting: /);
+    waiting.kill("SIGTERM");
+    expect(await waiting.ended).toBe(0);
+    expect(waiting.output()).not.toContain("not ready from now on");
+  },
+);
+
+it(
   "finishes what runs after SIGTERM, exits with 0 and every read in the audit log, and has written no value, key or credential",
   slow,
   async () => {

@@ -27,6 +27,7 @@ await bootstrap(async (runtime) => {
       infisical,
       signIn,
       startUp,
+      isStopping: () => stopping.aborted,
       isListening: () => secrets.isListening(),
       log,
       metrics,
@@ -47,14 +48,17 @@ await bootstrap(async (runtime) => {
     requestMs: env.REQUEST_SECONDS * 1000,
   });
   log("info", "listening", { url: server.url });
-  const metricsServer = await startMetrics(runtime);
+  const metricsServer = await startMetrics(runtime, startUp);
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
   let notifying: ReturnType<typeof startNotifying> | undefined;
   let beating: ReturnType<typeof startBeating> | undefined;
   runtime.onStop(async () => {
+    // A process that has served nothing yet is in no balancer's rotation.
+    const drainMs = startUp.problem() === undefined ? env.DRAIN_SECONDS * 1000 : 0;
+    if (drainMs > 0) log("info", `stopping: not ready from now on, and serving for ${env.DRAIN_SECONDS} s`);
     await Promise.all([
-      server.stop(env.STOP_SECONDS * 1000),
+      server.stop(env.STOP_SECONDS * 1000, drainMs),
       jobs?.then((running) => running.stop()),
       notifying?.stop(),
       beating?.stop(),

@@ -10,7 +10,8 @@ import { startMetrics } from "./metrics/metrics-server.ts";
 
 await bootstrap(async (runtime) => {
   const { env, log, database, secrets, stopping } = runtime;
-  const metricsServer = await startMetrics(runtime);
+  const startUp = createStartUp(log);
+  const metricsServer = await startMetrics(runtime, startUp);
   let jobs: Promise<Jobs> | undefined;
   let sealing: RunningSealer | undefined;
   let notifying: ReturnType<typeof startNotifying> | undefined;
@@ -21,7 +22,7 @@ await bootstrap(async (runtime) => {
     await metricsServer.stop(0);
   });
   const checkConnections = connectionsCheck({ ...runtime, runsJobs: true });
-  await createStartUp(log).run(async () => {
+  await startUp.run(async () => {
     await checkConnections();
     await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
   }, stopping);

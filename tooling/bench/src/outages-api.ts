@@ -51,6 +51,7 @@ export async function startApiToBreak(dataDir: string): Promise<ApiToBreak> {
   const child = spawn(process.execPath, [server], {
     env: {
       PORT: "0",
+      DRAIN_SECONDS: "0",
       DATABASE_URL: urls.application,
       DATABASE_MAINTENANCE_URL: urls.maintenance,
       DATABASE_LISTENER_URL: urls.listener,

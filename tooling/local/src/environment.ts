@@ -104,6 +104,9 @@ export function apiEnvironment(
     PORT_FILE: undefined,
     METRICS_PORT: String(ports.metrics),
     METRICS_PORT_FILE: undefined,
+    // No balancer is in front of it.
+    DRAIN_SECONDS: "0",
+    DRAIN_SECONDS_FILE: undefined,
     NODE_COMPILE_CACHE: cacheDir,
   };
   const isGiven = "OPERATOR_APPROVALS" in variables || "OPERATOR_APPROVALS_FILE" in variables;

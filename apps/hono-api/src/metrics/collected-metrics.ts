@@ -3,6 +3,7 @@ import type { Database } from "@repo/db";
 import type { Catalog, TenantSecrets } from "@repo/tenant-secrets";
 import type { BreakerState } from "@repo/infisical";
 
+const processStates = ["starting", "serving", "stopping"] as const;
 const breakerStates: readonly BreakerState[] = ["closed", "open", "half-open"];
 
 interface WebhookMeasurements {
@@ -28,6 +29,8 @@ export interface MetricsSources {
   readonly database: Pick<Database, "pending">;
   readonly secrets: Pick<TenantSecrets<Catalog>, "measurements">;
   readonly breaker: () => BreakerState;
+  /** `serving` once the start is complete, until the process is told to stop. */
+  readonly state: () => (typeof processStates)[number];
   /** Whether notifications of other processes arrive. */
   readonly isListening: () => boolean;
   /** How far the mirrors of companies are behind, by the database. */
@@ -51,6 +54,7 @@ export function registerCollected(
     database,
     secrets,
     breaker,
+    state,
     isListening,
     mirrorLag,
     webhooks,
@@ -178,11 +182,17 @@ export function registerCollected(
   gauge("notifications_up", "1 while notifications of other processes arrive", () => Number(isListening()));
   gaugeBy("infisical_breaker", "1 for the current state of the circuit breaker", {
     label: "state",
-    read: () => {
-      const current = breaker();
-      return Object.fromEntries(breakerStates.map((state) => [state, Number(state === current)]));
-    },
+    read: () => oneOf(breakerStates, breaker()),
   });
+  gaugeBy("process_state", "1 for the current state of the process", {
+    label: "state",
+    read: () => oneOf(processStates, state()),
+  });
+}
+
+/** 1 for the current one of all states, and 0 for the others. */
+function oneOf(states: readonly string[], current: string): ByValue {
+  return Object.fromEntries(states.map((state) => [state, Number(state === current)]));
 }
 
 type ReadOne = () => number;

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import type { Runtime } from "../bootstrap.ts";
+import type { Runtime, StartUp } from "../bootstrap.ts";
 import type { ApiEnv } from "../context.ts";
 import { listen, type HttpServer } from "../http-server.ts";
 import type { Metrics } from "./metrics.ts";
@@ -9,18 +9,15 @@ import type { Metrics } from "./metrics.ts";
  *
  * @throws {StartupError} when it cannot listen on the address
  */
-export async function startMetrics({
-  env,
-  log,
-  database,
-  infisical,
-  secrets,
-  metrics,
-}: Runtime): Promise<Pick<HttpServer, "stop">> {
+export async function startMetrics(
+  { env, log, database, infisical, secrets, metrics, stopping }: Runtime,
+  startUp: Pick<StartUp, "problem">,
+): Promise<Pick<HttpServer, "stop">> {
   metrics.collect({
     database,
     secrets,
     breaker: () => infisical.state(),
+    state: () => (stopping.aborted ? "stopping" : startUp.problem() === undefined ? "serving" : "starting"),
     isListening: () => secrets.isListening(),
     mirrorLag: async () => secrets.admin.mirroring.lag(),
     webhooks: async () => secrets.admin.measureDeliveries(),

@@ -28,6 +28,7 @@ const sources: Omit<MetricsSources, "deliveries"> = {
   database: { pending: () => 13 },
   secrets: { measurements: () => nothing },
   breaker: () => "half-open",
+  state: () => "stopping",
   isListening: () => false,
   mirrorLag: () => Promise.resolve({ companies: 20, seconds: 21 }),
   webhooks: () =>
@@ -129,6 +130,9 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     'infisical_breaker{state="closed"} 0',
     'infisical_breaker{state="open"} 0',
     'infisical_breaker{state="half-open"} 1',
+    'process_state{state="starting"} 0',
+    'process_state{state="serving"} 0',
+    'process_state{state="stopping"} 1',
   ].map((line) => `tenant_secrets_${line}`);
   expect(await samplesOf(metrics)).toEqual(expected);
   // Looking changes nothing.

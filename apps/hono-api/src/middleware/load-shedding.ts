@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import type { ApiEnv } from "../context.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-import { isProbe } from "./request-logging.ts";
+import { isProbe } from "./probes.ts";
 import { HttpError } from "../http-error.ts";
 
 /** The mean: each response gets 0.5 to 1.5 times this, so that shed clients do not return together. */

@@ -7,13 +7,7 @@ import type { ApiEnv } from "../context.ts";
 import { clientAddress } from "./client-address.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
-
-const probes = new Set(["/healthz", "/readyz"]);
-
-/** The orchestrator calls these every few seconds: they are logged at debug, and never shed. */
-export function isProbe(c: Context): boolean {
-  return (c.req.method === "GET" || c.req.method === "HEAD") && probes.has(c.req.path);
-}
+import { isProbe } from "./probes.ts";
 
 /** The pattern of the request's route, or the name of its procedure: one of a fixed set, whatever path was sent. */
 export function routeOf(c: Context): string {

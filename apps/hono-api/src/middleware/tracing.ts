@@ -10,7 +10,8 @@ import {
 import { findTracer } from "@repo/db";
 import type { MiddlewareHandler } from "hono";
 import type { ApiEnv } from "../context.ts";
-import { isProbe, routeOf } from "./request-logging.ts";
+import { isProbe } from "./probes.ts";
+import { routeOf } from "./request-logging.ts";
 
 /**
  * With an OpenTelemetry SDK in the process: a span for each request except probes, the parent of all spans of its work. It has

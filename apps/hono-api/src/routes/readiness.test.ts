@@ -8,6 +8,7 @@ const good: ReadinessOptions = {
   database: { check: async () => {} },
   infisical: { ping: async () => {}, state: () => "closed", troubles: () => [] },
   startUp: { problem: () => undefined },
+  isStopping: () => false,
   isListening: () => true,
   regions: async () => [{ region: "us", faults: [] }],
 };

@@ -13,15 +13,21 @@ interface ReadinessChecks {
 }
 
 interface ReadinessReport {
-  /** `starting` until the start is complete; then `unavailable` without the database, and `degraded` without Infisical, notifications or the copies of other regions. */
-  readonly status: "ready" | "degraded" | "starting" | "unavailable";
-  readonly checks: ReadinessChecks;
+  /**
+   * `starting` until the start is complete; then `unavailable` without the database, and `degraded` without Infisical, notifications
+   * or the copies of other regions. `stopping` once the process was told to.
+   */
+  readonly status: "ready" | "degraded" | "starting" | "unavailable" | "stopping";
+  /** Of a process that stops, the last results, since nothing is checked any more. */
+  readonly checks: Partial<ReadinessChecks>;
 }
 
 export interface ReadinessOptions {
   readonly database: Pick<Database, "check">;
   readonly infisical: Pick<InfisicalClient, "ping" | "state" | "troubles">;
   readonly startUp: Pick<StartUp, "problem">;
+  /** Whether the process was told to stop. */
+  readonly isStopping: () => boolean;
   /** Whether notifications of other processes arrive. */
   readonly isListening: () => boolean;
   /** What is wrong between this region and others. */
@@ -46,6 +52,7 @@ export function createReadiness({
   database,
   infisical,
   startUp,
+  isStopping,
   isListening,
   regions,
 }: ReadinessOptions): () => Promise<ReadinessReport> {
@@ -55,6 +62,7 @@ export function createReadiness({
     const wrong = (await regions()).filter(({ faults }) => faults.length > 0);
     if (wrong.length > 0) throw new RegionsDiffer(wrong);
   });
+  let latest: Partial<ReadinessChecks> = {};
   const inspect = async (): Promise<ReadinessReport> => {
     const [databaseResult, infisicalResult, regionsResult] = await Promise.all([
       checkDatabase(),
@@ -71,13 +79,15 @@ export function createReadiness({
         : "News of what other processes change do not arrive: check DATABASE_LISTENER_URL. Until they do, some changes are noticed minutes later.",
       regions: regionsResult,
     };
+    latest = checks;
     if (problem !== undefined) return { status: "starting", checks };
     if (databaseResult !== "ok") return { status: "unavailable", checks };
     const all = [checks.infisical, checks.notifications, checks.regions].every((check) => check === "ok");
     return { status: all ? "ready" : "degraded", checks };
   };
   let shared: { readonly report: Promise<ReadinessReport>; readonly until: number } | undefined;
-  return () => {
+  return async () => {
+    if (isStopping()) return { status: "stopping", checks: latest };
     if (shared === undefined || performance.now() > shared.until) {
       shared = { report: inspect(), until: performance.now() + reportTtlMs };
     }

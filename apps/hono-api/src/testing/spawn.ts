@@ -47,7 +47,7 @@ export function startServer(
 ): ServerProcess {
   const file = fileURLToPath(new URL(`../${program}.ts`, import.meta.url));
   const child = spawn(process.execPath, [file], {
-    env: { PORT: "0", NODE_COMPILE_CACHE: compiled, ...variables },
+    env: { PORT: "0", DRAIN_SECONDS: "0", NODE_COMPILE_CACHE: compiled, ...variables },
     stdio: "pipe",
   });
   let output = "";
