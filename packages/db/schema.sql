@@ -373,7 +373,7 @@ create table company_secret_versions (
   constraint company_secret_versions_version_check CHECK ((version > 0))
 );
 CREATE INDEX company_secret_versions_expires_at ON public.company_secret_versions USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (reminded_days IS DISTINCT FROM '-1'::integer));
-CREATE TRIGGER company_key_destroyed BEFORE INSERT OR UPDATE ON public.company_secret_versions FOR EACH ROW WHEN ((new.value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_inactive_company_key();
+CREATE TRIGGER company_key_destroyed BEFORE INSERT OR UPDATE ON public.company_secret_versions FOR EACH ROW WHEN ((new.value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_inactive_company_key('version');
 CREATE TRIGGER immutable_version BEFORE UPDATE ON public.company_secret_versions FOR EACH ROW EXECUTE FUNCTION refuse_version_change();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.company_secret_versions FOR EACH ROW EXECUTE FUNCTION notify_of_version();
 CREATE TRIGGER notify_update AFTER UPDATE ON public.company_secret_versions FOR EACH ROW WHEN ((old.value_encrypted IS DISTINCT FROM new.value_encrypted)) EXECUTE FUNCTION notify_of_version();
@@ -429,8 +429,8 @@ END),
 );
 CREATE CONSTRAINT TRIGGER mirror_insert AFTER INSERT ON public.company_secrets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION enqueue_mirror();
 CREATE CONSTRAINT TRIGGER mirror_update AFTER UPDATE ON public.company_secrets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.current_version IS DISTINCT FROM new.current_version) OR ((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)))) EXECUTE FUNCTION enqueue_mirror();
-CREATE TRIGGER company_key_destroyed BEFORE INSERT ON public.company_secrets FOR EACH ROW WHEN ((new.secret_value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_inactive_company_key();
-CREATE TRIGGER company_key_destroyed_update BEFORE UPDATE ON public.company_secrets FOR EACH ROW WHEN (((new.secret_value_encrypted IS NOT NULL) AND (((new.secret_value_encrypted IS DISTINCT FROM old.secret_value_encrypted) AND (new.secret_value_encrypted <> 'destroyed'::text)) OR ((old.deleted_at IS NOT NULL) AND (new.deleted_at IS NULL))))) EXECUTE FUNCTION refuse_inactive_company_key();
+CREATE TRIGGER company_key_destroyed BEFORE INSERT ON public.company_secrets FOR EACH ROW WHEN ((new.secret_value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_inactive_company_key('head');
+CREATE TRIGGER company_key_destroyed_update BEFORE UPDATE ON public.company_secrets FOR EACH ROW WHEN (((new.secret_value_encrypted IS NOT NULL) AND (((new.secret_value_encrypted IS DISTINCT FROM old.secret_value_encrypted) AND (new.secret_value_encrypted <> 'destroyed'::text)) OR ((old.deleted_at IS NOT NULL) AND (new.deleted_at IS NULL))))) EXECUTE FUNCTION refuse_inactive_company_key('head');
 CREATE TRIGGER copy_delete AFTER DELETE ON public.company_secrets REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION forget_copies_of_secrets();
 CREATE TRIGGER copy_insert AFTER INSERT ON public.company_secrets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION copy_changed_secrets();
 CREATE TRIGGER copy_update AFTER UPDATE ON public.company_secrets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION copy_changed_secrets();

@@ -152,7 +152,8 @@ create or replace trigger company_key_destroyed before insert or update on compa
 
 -- Values are encrypted under the active key only, by rotations too, even if a process still has another key in memory. An
 -- existing encrypted value may stay as it is, or move between the head of its secret and the row of its version. A value
--- under a destroyed key can neither move nor be restored. The lock serialises writes with changes of the key's state.
+-- under a destroyed key can neither move nor be restored. The lock serialises writes with changes of the key's state. The
+-- argument says of which table the row is: tg_table_name would be a partition's name where a deployment has partitions.
 create or replace function refuse_inactive_company_key() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog
@@ -170,7 +171,7 @@ begin
   if state = 'active' then
     return new;
   end if;
-  if tg_table_name = 'company_secrets' then
+  if tg_argv[0] = 'head' then
     known := tg_op = 'UPDATE'
         and (new.secret_value_encrypted, new.company_key_version, new.current_version)
           = (old.secret_value_encrypted, old.company_key_version, old.current_version)
@@ -194,15 +195,15 @@ end $$;
 alter function refuse_inactive_company_key() owner to tenant_secrets_maintenance;
 -- Shredding replaces an encrypted value with 'destroyed' (shredding.ts).
 create or replace trigger company_key_destroyed before insert on company_secrets
-  for each row when (new.secret_value_encrypted is not null) execute function refuse_inactive_company_key();
+  for each row when (new.secret_value_encrypted is not null) execute function refuse_inactive_company_key('head');
 create or replace trigger company_key_destroyed_update before update on company_secrets
   for each row when (new.secret_value_encrypted is not null and (
     (new.secret_value_encrypted is distinct from old.secret_value_encrypted and new.secret_value_encrypted <> 'destroyed')
     or (old.deleted_at is not null and new.deleted_at is null)))
-  execute function refuse_inactive_company_key();
+  execute function refuse_inactive_company_key('head');
 -- Triggers run in the order of their names: this one precedes immutable_version, so that its reason is reported.
 create or replace trigger company_key_destroyed before insert or update on company_secret_versions
-  for each row when (new.value_encrypted is not null) execute function refuse_inactive_company_key();
+  for each row when (new.value_encrypted is not null) execute function refuse_inactive_company_key('version');
 
 -- The head of a secret has a MAC under a company key. A MAC under a destroyed key cannot be verified any more, so the
 -- secret would be lost. The lock serialises writes with the destruction of the key.

@@ -50,7 +50,11 @@ create or replace function copy_changed_secrets() returns trigger
 as $$
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended('company ' || c.company_id, 0)) from (select distinct company_id from changed) c;
-  if exists (select from public.company_regions r where r.company_id in (select company_id from changed)) then
+  -- Company by company, so that where the tables have partitions none but those of the companies are read.
+  if exists (
+    select from (select distinct company_id from changed) c
+    where (select r.region from public.company_regions r where r.company_id = c.company_id limit 1) is not null)
+  then
     perform public.copy_secrets(c.company_id, c.secret_keys, null)
     from (select company_id, array_agg(secret_key) as secret_keys from changed group by company_id) c;
   end if;

@@ -130,7 +130,7 @@ export function connectOnce(url: string): postgres.Sql {
 
 /** Runs a statement that takes no parameters, quoted by the server's own `format`: %I an identifier, %L a literal. */
 export async function execute(
-  sql: postgres.Sql,
+  sql: postgres.ISql,
   template: string,
   ...values: readonly string[]
 ): Promise<void> {

@@ -5,6 +5,8 @@ import { connectOnce, execute, restrictDatabase } from "../provision.ts";
 import { databaseUrl } from "../url.ts";
 import type { DatabaseUrls } from "../provision.ts";
 
+export { partitionByCompany, partitionCount, wholeTables } from "./partitions.ts";
+export { readPlans, type ExecutedStatement } from "./plans.ts";
 export { startTransactionPooler, type PoolerOptions, type TransactionPooler } from "./transaction-pooler.ts";
 export {
   type PlainServer,

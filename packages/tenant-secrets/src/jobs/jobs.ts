@@ -98,14 +98,19 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
 
     /** Request ids are stored for a day. A writer deletes some of its own company's; this task deletes the rest. */
     "forget-write-requests": task(NoPayload, async (_, { signal }) => {
-      for (const table of [sql`write_requests`, sql`management_requests`]) {
-        await deleteInBatches(database, signal, { table, condition: sql`created_at <= ${forgottenBefore}` });
+      const condition = sql`created_at <= ${forgottenBefore}`;
+      for (const [table, key] of [
+        [sql`write_requests`, sql`company_id, actor_kind, actor_id, request_id`],
+        [sql`management_requests`, sql`actor_kind, actor_id, request_id`],
+      ] as const) {
+        await deleteInBatches(database, signal, { table, key, condition });
       }
     }),
     /** A process deletes its row when it stops; a killed process leaves it. */
     "forget-processes": task(NoPayload, (_, { signal }) =>
       deleteInBatches(database, signal, {
         table: sql`processes`,
+        key: sql`id`,
         condition: sql`seen_at <= now() - interval '1 day'`,
       }),
     ),
@@ -115,7 +120,11 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
         deleted = await database.acrossCompanies((statements) => forgetDeliveries(statements, 5000));
     }),
     "forget-rate-limits": task(NoPayload, (_, { signal }) =>
-      deleteInBatches(database, signal, { table: sql`rate_limits`, condition: sql`expires_at <= now()` }),
+      deleteInBatches(database, signal, {
+        table: sql`rate_limits`,
+        key: sql`key`,
+        condition: sql`expires_at <= now()`,
+      }),
     ),
     "prune-audit-events": task(NoPayload, async (_, { signal }) => {
       await retention.prune(signal);
@@ -210,11 +219,14 @@ function task<Payload>(
   };
 }
 
-/** Rows that remain when the process stops are deleted by the next job. A row renewed meanwhile stays. */
+/**
+ * Rows that remain when the process stops are deleted by the next job. A row renewed meanwhile stays. Rows are named by their key:
+ * a ctid names a row of each partition, where a table has partitions.
+ */
 async function deleteInBatches(
   database: Database,
   signal: AbortSignal,
-  { table, condition }: { readonly table: SQL; readonly condition: SQL },
+  { table, key, condition }: { readonly table: SQL; readonly key: SQL; readonly condition: SQL },
 ): Promise<void> {
   const size = 5000;
   let deleted = size;
@@ -222,7 +234,7 @@ async function deleteInBatches(
     deleted = await database.acrossCompanies(async (statements) => {
       const rows = await statements.execute(sql`
         delete from ${table} where ${condition}
-          and ctid in (select ctid from ${table} where ${condition} limit ${size})
+          and (${key}) in (select ${key} from ${table} where ${condition} limit ${size})
         returning 1`);
       return rows.length;
     });

@@ -237,8 +237,8 @@ export async function forgetDeliveries(statements: Statements, most: number): Pr
     )
     delete from webhook_deliveries d using old where d.id = old.id returning 1`);
   const orphaned = await statements.execute(sql`
-    delete from notifications n where n.ctid in (
-      select o.ctid from notifications o where o.created_at < now() - interval '30 days'
+    delete from notifications n where n.id in (
+      select o.id from notifications o where o.created_at < now() - interval '30 days'
         and not exists (select from webhook_deliveries d where d.notification_id = o.id) limit ${most})
     returning 1`);
   return finished.length + orphaned.length;

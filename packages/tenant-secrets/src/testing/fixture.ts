@@ -95,17 +95,21 @@ export interface Person extends Caller {
  *
  * @param checks replaces the providers' credential checks
  * @param limits raises rate limits above production's defaults
- * @param server which Infisical is emulated, and the region that it is in
+ * @param server which Infisical is emulated, the region that it is in, and what happens to the database before it is connected to
  */
 export async function createFixture(
   checks?: CredentialChecks,
   limits?: RateLimitOptions,
   {
     region = "default",
+    prepareDatabase = async (database) => database,
     ...server
-  }: Pick<InfisicalEmulatorOptions, "generation"> & { readonly region?: string } = {},
+  }: Pick<InfisicalEmulatorOptions, "generation"> & {
+    readonly region?: string;
+    readonly prepareDatabase?: (database: TestDatabase) => Promise<TestDatabase>;
+  } = {},
 ): Promise<Fixture> {
-  const testDatabase = await createTestDatabase();
+  const testDatabase = await prepareDatabase(await createTestDatabase());
   const emulator = await startInfisicalEmulator(server);
   const closing: (() => Promise<unknown>)[] = [];
   const copies: TestDatabase[] = [];

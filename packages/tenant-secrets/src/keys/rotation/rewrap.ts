@@ -111,8 +111,8 @@ async function deleteWraps(
 ): Promise<number> {
   const name = sql`${kind} || ' ' || w.${owner} || ' ' || w.key_version`;
   const removed = await statements.execute(sql`
-    delete from ${table} where ctid in (
-      select w.ctid from ${table} w
+    delete from ${table} where region = ${from.region} and master_key_version = ${from.version} and (${owner}, key_version) in (
+      select w.${owner}, w.key_version from ${table} w
       where w.region = ${from.region} and w.master_key_version = ${from.version} and ${wrappedUnder(table, owner, to)}
         and not exists (select from json_array_elements_text(${JSON.stringify(retained)}::json) k (name) where k.name = ${name})
       limit ${batchSize}) returning 1`);

@@ -123,9 +123,11 @@ export async function insertApplied(
   const bodyMac = textOf(macs[0]);
   // Rows that another writer is deleting are skipped, so that two writers never wait for each other here.
   await statements.execute(sql`
-    delete from ${writeRequests} where ctid in (
-      select ctid from ${writeRequests} where ${companyId} = ${name.companyId} and ${createdAt} <= ${forgottenBefore}
-      limit 100 for update skip locked)`);
+    delete from ${writeRequests} where ${companyId} = ${name.companyId}
+      and (actor_kind, actor_id, request_id) in (
+        select actor_kind, actor_id, request_id from ${writeRequests}
+        where ${companyId} = ${name.companyId} and ${createdAt} <= ${forgottenBefore}
+        limit 100 for update skip locked)`);
   const inserted = await statements
     .insert(writeRequests)
     .values({ ...name, bodyMac, answer })
