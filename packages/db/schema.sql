@@ -948,6 +948,16 @@ CREATE INDEX runs_started_at ON public.runs USING btree (started_at, id);
 CREATE UNIQUE INDEX runs_one_unfinished ON public.runs USING btree (kind, subject) WHERE (finished_at IS NULL);
 grant insert, select, update on runs to tenant_secrets_maintenance;
 
+create table schema_versions (
+  version integer not null,
+  oldest integer not null,
+  release text not null,
+  applied_at timestamp(3) with time zone not null default now(),
+  constraint schema_versions_oldest_check CHECK (((oldest >= 1) AND (oldest <= version))),
+  constraint schema_versions_pkey PRIMARY KEY (version)
+);
+grant select on schema_versions to tenant_secrets_application;
+
 create table secret_uses (
   company_id uuid not null,
   secret_key text not null,

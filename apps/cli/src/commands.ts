@@ -548,8 +548,12 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       load: async () => (await import("./commands/database.ts")).provisionCommand,
     },
     "database migrate": {
-      summary: "Bring the tables to the newest version",
+      summary: "Bring the tables to the version of this release",
       load: async () => (await import("./commands/database.ts")).migrateCommand,
+    },
+    "database status": {
+      summary: "Show the versions of this release and of the tables",
+      load: async () => (await import("./commands/database.ts")).statusCommand,
     },
   }),
 );

@@ -33,11 +33,20 @@ test("makes a database from nothing, keeps its URLs to the owner, and brings its
   });
   expect((await stat(output)).mode & 0o777).toBe(0o600);
   const written = await readFile(output, "utf8");
-  const { DATABASE_MIGRATION_URL: migrationUrl = "" } = parseEnv(written);
+  const { DATABASE_MIGRATION_URL: migrationUrl = "", DATABASE_URL: url = "" } = parseEnv(written);
+  expect(await failing(["database", "status"], { DATABASE_URL: url })).toMatchObject({
+    exitCode: 5,
+    code: "CONFLICT",
+    message: expect.stringContaining('run "secrets database migrate" of release 0.2.0'),
+  });
   expect(await cli(["database", "migrate"], { DATABASE_MIGRATION_URL: migrationUrl })).toEqual({
     exitCode: 0,
-    stdout: "The tables are at the newest version.\n",
+    stdout: "The tables are at version 2, of release 0.2.0.\n",
     stderr: "",
+  });
+  expect(await cli(["database", "status"], { DATABASE_URL: url })).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining("The tables:   version 2, of release 0.2.0;"),
   });
 
   const twice = await failing(provision, superuser);

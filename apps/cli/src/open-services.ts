@@ -124,7 +124,7 @@ async function checkDatabase(
     const error = explainConnection(variable, urls[variable], thrown);
     if (error instanceof ConnectionProblem)
       throw new TenantSecretsError(error.isUnavailable ? "DATABASE_UNAVAILABLE" : "INTERNAL", error.message);
-    // Any other error is our check of the role, whose message is safe to show.
+    // Any other error is our check of the role or of the schema, whose message is safe to show.
     if (!(error instanceof DatabaseError)) throw new UsageError(error instanceof Error ? error.message : "");
     throw asTenantSecretsError(error);
   }

@@ -27,14 +27,23 @@ afterAll(async () => {
   await testDatabase.drop();
 });
 
+type StartUrls = Readonly<
+  { application: string } & Partial<Record<"maintenance" | "migration", string | undefined>>
+>;
+
 /** A start of a process of its own: nothing loaded yet. */
-function start(applicationUrl = testDatabase.urls.application) {
-  const database = connectDatabase({ applicationUrl, maintenanceUrl: testDatabase.urls.maintenance });
+function start(urls: StartUrls = testDatabase.urls) {
+  const database = connectDatabase({
+    applicationUrl: urls.application,
+    maintenanceUrl: urls.maintenance ?? testDatabase.urls.maintenance,
+  });
   connections.push(database);
   const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, cache: false });
   const lines: string[] = [];
   const startUp = createStartUp(createLog("info", { write: (line) => void lines.push(line) }));
-  const steps = () => prepareToServe(database, secrets, testDatabase.urls.migration);
+  const steps = async (): Promise<void> => {
+    await prepareToServe(database, secrets, urls.migration);
+  };
   return {
     lines,
     problem: () => startUp.problem()?.error.code,
@@ -52,7 +61,7 @@ async function httpErrorOf(call: Promise<unknown>): Promise<string> {
 }
 
 it("is refused when row-level security does not bind the database's role, and nothing is served", async () => {
-  const { run, problem } = start(testDatabase.superuserUrl);
+  const { run, problem } = start({ application: testDatabase.superuserUrl });
   expect(await httpErrorOf(run())).toMatch(/is a superuser.*Connect as tenant_secrets_application/);
   expect(problem()).toBe("KEY_UNAVAILABLE");
 });
@@ -60,11 +69,13 @@ it("is refused when row-level security does not bind the database's role, and no
 it("is refused when the database does not accept the password, without quoting it", async () => {
   const url = new URL(testDatabase.urls.application);
   url.password = "canary";
-  expect(await httpErrorOf(start(url.href).run())).toBe("The start failed: database error 28P01.");
+  expect(await httpErrorOf(start({ application: url.href }).run())).toBe(
+    "The start failed: database error 28P01.",
+  );
 });
 
 it("a start waits for an unavailable database, logs that once, and ends on request", async () => {
-  const { run, lines, problem } = start("postgres://nobody:canary@127.0.0.1:1/nowhere");
+  const { run, lines, problem } = start({ application: "postgres://nobody:canary@127.0.0.1:1/nowhere" });
   const stopping = new AbortController();
   setTimeout(() => stopping.abort(), 1500);
   await run(stopping.signal);
@@ -72,6 +83,60 @@ it("a start waits for an unavailable database, logs that once, and ends on reque
   expect(lines.map((line): unknown => JSON.parse(line))).toEqual([
     expect.objectContaining({ level: "warn", msg: expect.stringContaining("database cannot be reached") }),
   ]);
+});
+
+describe("where a newer release has migrated the tables", () => {
+  async function newer(oldest: number) {
+    const migrated = await testDatabase.copy();
+    const superuser = connectDatabase({
+      applicationUrl: migrated.superuserUrl,
+      maintenanceUrl: migrated.superuserUrl,
+    });
+    await superuser.outsideCompanies(
+      (sql) => sql`insert into schema_versions (version, oldest, release) values (1000, ${oldest}, '9.0.0')`,
+    );
+    await superuser.close();
+    onTestFinished(() => migrated.drop());
+    return migrated;
+  }
+
+  it("a start is refused, at once and with both versions, where they serve this program no longer", async () => {
+    const { urls } = await newer(999);
+    const { run, lines } = start(urls);
+    expect(await httpErrorOf(run())).toMatch(
+      /has schema version 1000 \(release 9\.0\.0\).*of version 999 and later.*start release 9\.0\.0 or a newer one/,
+    );
+    expect(lines).toEqual([]);
+  });
+
+  it("a start goes on to the key where they still serve it", async () => {
+    await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomKey());
+    const { urls } = await newer(1);
+    const { run, problem } = start(urls);
+    await run();
+    expect(problem()).toBeUndefined();
+  });
+});
+
+it("waits for the migration of tables that are behind, and starts after it", async () => {
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomKey());
+  const behind = await testDatabase.copy();
+  onTestFinished(() => behind.drop());
+  const superuser = connectDatabase({
+    applicationUrl: behind.superuserUrl,
+    maintenanceUrl: behind.superuserUrl,
+  });
+  connections.push(superuser);
+  const write = (statement: string) => superuser.outsideCompanies((sql) => sql.unsafe(statement));
+  await write("update schema_versions set version = 1, oldest = 1");
+  const { run, lines, problem } = start({ ...behind.urls, migration: undefined });
+  const isUp = run();
+  await expect.poll(() => lines).toHaveLength(1);
+  expect(lines[0]).toContain("waiting: The database has schema version 1");
+  expect(problem()).toBe("DATABASE_UNAVAILABLE");
+  await write("update schema_versions set version = 2");
+  await isUp;
+  expect(problem()).toBeUndefined();
 });
 
 it("is complete with a key, and refused once that is another one than the database was sealed with", async () => {

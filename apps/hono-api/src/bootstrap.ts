@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConnectionProblem, connectDatabase, DatabaseError, migrateDatabase, type Database } from "@repo/db";
+import {
+  ConnectionProblem,
+  connectDatabase,
+  DatabaseError,
+  migrateDatabase,
+  SchemaError,
+  type Database,
+} from "@repo/db";
 import { EnvironmentError } from "@repo/environment";
 import {
   createInfisicalClient,
@@ -283,7 +290,8 @@ export function createStartUp(log: Log): StartUp {
         } catch (thrown) {
           const error = retryable(thrown);
           // The operator needs the name of the variable; a caller does not.
-          const reason = thrown instanceof ConnectionProblem ? thrown.message : error.message;
+          const isExplained = thrown instanceof ConnectionProblem || thrown instanceof SchemaError;
+          const reason = isExplained ? thrown.message : error.message;
           const masterKey =
             error.code === "KEY_UNAVAILABLE" ? error.message : "The master key is not loaded yet.";
           problem = { error, masterKey };
@@ -298,10 +306,12 @@ export function createStartUp(log: Log): StartUp {
 }
 
 /**
- * Migrates the database, checks that row-level security isolates companies, and loads the keys.
+ * Migrates the database, checks that row-level security isolates companies and that the tables fit this program, and loads the keys.
  *
  * @param migrationUrl undefined where the deployment migrates by itself
- * @throws {StartupError} when row-level security does not bind the application's role
+ * @returns a sentence for the log where a newer release has migrated the tables, and they still serve this program
+ * @throws {StartupError} when row-level security does not bind the application's role, or the tables no longer serve this program
+ * @throws {SchemaError} when the tables are behind this program
  * @throws {DatabaseError} when the database is unavailable
  * @throws {TenantSecretsError} KEY_UNAVAILABLE
  */
@@ -309,23 +319,24 @@ export async function prepareToServe(
   database: Database,
   secrets: Pick<TenantSecrets<Catalog>, "start">,
   migrationUrl: string | undefined,
-): Promise<void> {
+): Promise<string | undefined> {
   // Throws a DatabaseError where the database is unreachable; the migration would throw drizzle's.
   await database.outsideCompanies((sql) => sql`select 1`);
   if (migrationUrl !== undefined) await migrateDatabase(migrationUrl);
-  try {
-    await database.check();
-  } catch (error) {
-    if (error instanceof DatabaseError || !(error instanceof Error)) throw error;
-    throw new StartupError(error.message);
-  }
+  const notice = await database.check().catch((error: unknown) => {
+    const mayPass = error instanceof DatabaseError || (error instanceof SchemaError && error.isBehind);
+    throw error instanceof Error && !mayPass ? new StartupError(error.message) : error;
+  });
   await secrets.start();
+  return notice;
 }
 
 function retryable(thrown: unknown): TenantSecretsError {
   if (thrown instanceof StartupError) throw thrown;
   if (thrown instanceof ConnectionProblem)
     return asTenantSecretsError(new DatabaseError("unavailable", thrown.code));
+  // The migration may still run, as a job of the deployment.
+  if (thrown instanceof SchemaError) return asTenantSecretsError(new DatabaseError("unavailable", "SCHEMA"));
   const error = asTenantSecretsError(thrown);
   switch (error.code) {
     case "KEY_UNAVAILABLE":

@@ -24,7 +24,8 @@ await bootstrap(async (runtime) => {
   const checkConnections = connectionsCheck({ ...runtime, runsJobs: true });
   await startUp.run(async () => {
     await checkConnections();
-    await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
+    const notice = await prepareToServe(database, secrets, env.DATABASE_MIGRATION_URL);
+    if (notice !== undefined) log("warn", notice);
   }, stopping);
   if (stopping.aborted) return;
   sealing = startSealing(runtime);

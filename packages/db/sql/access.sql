@@ -72,6 +72,8 @@ grant update (value_encrypted, company_key_version, fingerprint, last_four, dest
 grant select, insert, update on secret_uses to tenant_secrets_application;
 grant select, insert, update, delete on write_requests, outside_writes, folder_entries to tenant_secrets_application;
 grant select, insert on audit_events to tenant_secrets_application;
+-- A process compares it with the version that it was made for.
+grant select on schema_versions to tenant_secrets_application;
 -- Counters are of no company: most are about a caller who is not known yet. Their keys are hashes.
 grant select, insert, update, delete on rate_limits to tenant_secrets_application, tenant_secrets_maintenance;
 grant select, insert, update, delete on management_requests to tenant_secrets_maintenance;

@@ -4,6 +4,7 @@ import type postgres from "postgres";
 import type { DatabaseCall } from "./calls.ts";
 import { DatabaseError } from "./errors.ts";
 import { createReplaceablePool, type ReplaceablePool } from "./pool.ts";
+import { fitSchema, readSchemaVersion } from "./releases/schema-state.ts";
 import { assertApplicationRole } from "./roles.ts";
 import { createShares } from "./shares.ts";
 
@@ -72,8 +73,13 @@ export interface Database {
   ): Promise<T>;
   /** One transaction across companies. For the modules that manage companies, keys and operators. */
   readonly acrossCompanies: Across;
-  /** Resolves when the application's pool answers and its role is one that row-level security binds. */
-  check(): Promise<void>;
+  /**
+   * Resolves when the application's pool answers, its role is one that row-level security binds, and the tables fit this program.
+   *
+   * @returns a sentence for the log where a newer release has migrated the tables, and they still serve this program
+   * @throws {SchemaError} where they do not
+   */
+  check(): Promise<string | undefined>;
   /** From now on the pool prepares no statement under a name: a pooler in between does not know them. */
   prepareNothing(pool: DatabaseCall["pool"]): void;
   /** How many calls are not done yet, of both pools: those that run, and those that wait for a connection. */
@@ -155,7 +161,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
       return calls.run(async () => {
         if (!roleChecked) await assertApplicationRole(sql);
         roleChecked = true;
-        await sql`select 1`;
+        return fitSchema(await readSchemaVersion(sql));
       });
     },
     prepareNothing: (pool) => (pool === "application" ? application : maintenance).prepareNothing(),

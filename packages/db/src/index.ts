@@ -30,6 +30,7 @@ export {
 export { enqueueJob, enqueueJobs, type NewJob } from "./jobs/enqueue.ts";
 export { selectJobsState } from "./jobs/state.ts";
 export { migrateDatabase } from "./migrate.ts";
+export { readDatabaseSchema, SchemaError } from "./releases/schema-state.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
 export { createSecretHeads, type ReadSecretHead, type SecretHeadRow } from "./secret-heads.ts";
 export { connectSignInDatabase, type SignInDatabase } from "./sign-in.ts";

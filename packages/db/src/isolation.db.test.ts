@@ -28,6 +28,7 @@ const withoutCompany = [
   "region_beats",
   "regions",
   "runs",
+  "schema_versions",
   "users",
 ];
 /** What subscriptions bring is written as the owner of the table, which PostgreSQL refuses where row-level security is forced. */

@@ -13,6 +13,7 @@ export * from "./schema/stores.ts";
 export * from "./schema/webhooks.ts";
 export * from "./schema/rotation.ts";
 export * from "./schema/regions.ts";
+export * from "./schema/schema-versions.ts";
 export { rowRevisions } from "./schema/columns.ts";
 
 /**

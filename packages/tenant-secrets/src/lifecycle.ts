@@ -1,6 +1,6 @@
-import { throwTenantSecretsError } from "@repo/audit-log";
+import { asTenantSecretsError } from "@repo/audit-log";
 import type { Catalog, TenantSecretsError } from "@repo/catalog";
-import type { Database } from "@repo/db";
+import { type Database, SchemaError } from "@repo/db";
 import type { Assembly } from "./assembly/assembly.ts";
 import type { ServingProcess } from "./keys/rotation/process-registry.ts";
 
@@ -15,6 +15,7 @@ export interface LifecycleParts {
 }
 
 export interface Lifecycle {
+  /** @throws {SchemaError} where the tables do not fit this program */
   start(): Promise<void>;
   stop(): Promise<void>;
   isListening(): boolean;
@@ -30,7 +31,9 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   let stopping: Promise<void> | undefined;
 
   const run = async (): Promise<void> => {
-    await database.check().catch(throwTenantSecretsError);
+    await database.check().catch((error: unknown) => {
+      throw error instanceof SchemaError ? error : asTenantSecretsError(error);
+    });
     await assembly.prepare();
     if (listenerUrl !== undefined) member = await assembly.serve(listenerUrl, onAlarm);
   };

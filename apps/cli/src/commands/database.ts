@@ -48,18 +48,48 @@ export const migrateCommand = defineCommand({
   positionals: [],
   options: {},
   details: `Connects as DATABASE_MIGRATION_URL. Several may run at once: one does the work and the others wait. A migration
-that fails leaves nothing of itself behind.`,
+that fails leaves nothing of itself behind. Tables that a newer release has migrated stay as they are. Programs of the last
+release go on working meanwhile and afterwards.`,
   examples: ["database migrate"],
   run: async ({ json }) => {
     const { databaseVariables, migrateDatabase } = await import("@repo/db");
     const { DATABASE_MIGRATION_URL: migrationUrl } = readVariables({
       DATABASE_MIGRATION_URL: databaseVariables.DATABASE_URL,
     });
-    await onServer({ variable: "DATABASE_MIGRATION_URL", url: migrationUrl }, () =>
-      migrateDatabase(migrationUrl),
+    const { outcome, schema } = await onServer(
+      { variable: "DATABASE_MIGRATION_URL", url: migrationUrl },
+      () => migrateDatabase(migrationUrl),
     );
-    if (json) printJson({ migrated: true });
-    else print("The tables are at the newest version.");
+    if (json) return printJson({ migrated: outcome === "migrated", outcome, ...schema });
+    print(
+      outcome === "newer"
+        ? `A newer release, ${schema.release}, has brought the tables to version ${schema.version}. Nothing was changed.`
+        : `The tables are at version ${schema.version}, of release ${schema.release}${outcome === "migrated" ? "" : ", as before"}.`,
+    );
+  },
+});
+
+export const statusCommand = defineCommand({
+  positionals: [],
+  options: {},
+  details: `Connects as DATABASE_URL and shows the version of the tables beside the one that this program was made for. Fails where this
+program would not start: the tables are behind it, or a newer release has changed them so that they serve it no longer.`,
+  examples: ["database status"],
+  run: async ({ json }) => {
+    const { databaseVariables, readDatabaseSchema } = await import("@repo/db");
+    const { DATABASE_URL: url } = readVariables({ DATABASE_URL: databaseVariables.DATABASE_URL });
+    const { own, found, notice, problem } = await onServer({ variable: "DATABASE_URL", url }, () =>
+      readDatabaseSchema(url),
+    );
+    if (problem !== undefined) {
+      const { TenantSecretsError } = await import("@repo/tenant-secrets/client");
+      throw new TenantSecretsError("CONFLICT", problem);
+    }
+    if (json) return printJson({ program: own, database: found });
+    const line = ({ version, release, oldest }: typeof own): string =>
+      `version ${version}, of release ${release}; serves programs of version ${oldest} and later`;
+    print(`This program: ${line(own)}\nThe tables:   ${line(found)}`);
+    if (notice !== undefined) print(`Note: ${notice}.`);
   },
 });
 

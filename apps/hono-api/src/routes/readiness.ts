@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DatabaseError, type Database } from "@repo/db";
+import { DatabaseError, SchemaError, type Database } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
 import type { StartUp } from "../bootstrap.ts";
 
@@ -102,7 +102,7 @@ function troubleOf(infisical: Pick<InfisicalClient, "state" | "troubles">): stri
 }
 
 /** After a timeout the next report waits for the same pending check instead of starting another. */
-function withTimeout(name: string, check: () => Promise<void>): () => Promise<string> {
+function withTimeout(name: string, check: () => Promise<unknown>): () => Promise<string> {
   let pending: Promise<string> | undefined;
   return async () => {
     pending ??= check()
@@ -128,7 +128,7 @@ class RegionsDiffer extends Error {
 }
 
 function sentenceOf(error: unknown): string {
-  if (error instanceof RegionsDiffer) return error.message;
+  if (error instanceof RegionsDiffer || error instanceof SchemaError) return error.message;
   if (error instanceof DatabaseError) {
     return error.kind === "unavailable"
       ? "The database cannot be reached."
