@@ -1,5 +1,6 @@
 import type { Catalog, TenantSecrets } from "@repo/tenant-secrets";
 import type { SignIn } from "@repo/sign-in";
+import { plainPath } from "@repo/tenant-secrets/http";
 import { Hono, type MiddlewareHandler } from "hono";
 import type { StartUp } from "./bootstrap.ts";
 import type { ApiEnv } from "./context.ts";
@@ -16,6 +17,7 @@ import type { AdminFiles } from "./routes/admin-files.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { paymentRoutes } from "./routes/payments.ts";
 import { serveSignIn } from "./routes/sign-in.ts";
+import { serveOpenApi, serveServices } from "./routes/services.ts";
 import { createReadiness, type ReadinessOptions } from "./routes/readiness.ts";
 import { serveTrpc } from "./routes/trpc.ts";
 
@@ -72,6 +74,8 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   app.use(rejectOtherPages({ publicOrigin: new URL(options.publicUrl).origin, allowedOrigins }));
   app.use("/healthz", allowMethods("GET", "HEAD"));
   app.use("/readyz", allowMethods("GET", "HEAD"));
+  app.use("/openapi.json", allowMethods("GET", "HEAD"));
+  app.use(`${plainPath}*`, allowMethods("POST"));
   app.use("/api/payments/create", allowMethods("POST"));
   app.use("/trpc/*", allowMethods("GET", "POST"));
   app.use(allowMethods("GET", "HEAD", "POST"), limitBody, acceptJsonOnly);
@@ -82,7 +86,10 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
     return c.json(report, report.status === "ready" || report.status === "degraded" ? 200 : 503);
   });
 
+  app.get("/openapi.json", serveOpenApi());
+
   app.use("/api/*", onceStarted(startUp));
+  app.post(`${plainPath}*`, serveServices(secrets, log));
   if (secrets.catalog.find("STRIPE_SECRET_KEY") !== undefined)
     app.route("/api/payments", paymentRoutes(getCompanyFromRequest, options.stripeApiUrl));
   if (options.signIn !== undefined) app.post("/api/sign-in/*", serveSignIn(options.signIn.handler));

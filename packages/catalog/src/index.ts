@@ -76,6 +76,7 @@ export {
   type OperationDefinition,
   type OutputOf,
   type PublicOperationDefinition,
+  type ServiceFacts,
 } from "./operations/operation.ts";
 export {
   type AcceptedInvitation,

@@ -7,7 +7,8 @@ import type { CacheOptions } from "./cache/cache-options.ts";
 import type { Authenticate, RequestOrigin } from "./companies/authenticate.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import type { Services } from "./product-services.ts";
-import { type ApiRequest, handleRequest, type RequestObserver } from "./router/handler.ts";
+import { handleRequest } from "./router/handler.ts";
+import type { ApiRequest, RequestObserver } from "./router/observed-context.ts";
 import type { Measurements } from "./vault/measurements.ts";
 
 interface ProductOptions<C extends Catalog> extends Omit<
@@ -65,7 +66,8 @@ export interface TenantSecrets<C extends Catalog> {
   /** Who sent a request, by its API key, its operator's token or the session of a person. @throws {TenantSecretsError} UNAUTHENTICATED */
   readonly authenticate: Authenticate;
   /**
-   * Answers requests to `/trpc/…`: the API that `createTenantSecretsClient` speaks to.
+   * Answers requests to `/trpc/…`, the API that `createTenantSecretsClient` speaks to, and to `/api/v1/…`, the procedures of services in
+   * plain JSON, which `openApiDocument` describes.
    *
    * @param origin where the request comes from, for the audit log and for the limit of wrong credentials of an address; and what
    *   the server's log wants to know

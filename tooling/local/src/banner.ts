@@ -27,7 +27,7 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
   const as = (name: string) => `TENANT_SECRETS_URL=${api} TENANT_SECRETS_API_KEY=${credentials[name] ?? ""}`;
   const asOperator = `TENANT_SECRETS_URL=${api} TENANT_SECRETS_OPERATOR_TOKEN=${credentials["operator"] ?? ""}`;
   const cli = "npx pnpm --silent secrets";
-  const read = { json: { company: "acmecorp", secretKey: "STRIPE_SECRET_KEY" } };
+  const read = { company: "acmecorp", secretKey: "STRIPE_SECRET_KEY" };
 
   return sections("To paste, in this folder (all credentials are of this machine's demo):", [
     ["Is everything there?", [`curl -sS ${api}/readyz`]],
@@ -41,8 +41,8 @@ export function demoBanner(addresses: Addresses, credentials: Credentials, strip
         ]
       : []),
     [
-      "Read a value over tRPC",
-      [`curl -sS -X POST ${api}/trpc/secrets.read ${bearer("acmecorp")} ${json(read)}`],
+      "Read a value over HTTP, from any language (docs/http-api.md)",
+      [`curl -sS -X POST ${api}/api/v1/secrets.read ${bearer("acmecorp")} ${json(read)}`],
     ],
     [
       "The same from the command line. acmecorp is hybrid: one of its values is still in its Infisical folder",

@@ -142,7 +142,7 @@ test(
     expect(JSON.parse(await paste(lines, "another-company.localhost"))).toMatchObject({
       error: { reason: "NOT_FOUND" },
     });
-    expect(await paste(lines, "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_0001");
+    expect(await paste(lines, "/api/v1/secrets.read")).toContain("sk_test_fake_acmecorp_0001");
 
     const answers = await walk(admin);
     expect(answers.slice(0, 2)).toEqual(['{"next":"second-factor"}', '{"next":"done"}']);
@@ -190,7 +190,7 @@ test(
     expect(await paste(lines, "migrate rollback")).toContain("store database → infisical, writes held for");
 
     await paste(lines, "set STRIPE_SECRET_KEY");
-    expect(await paste(lines, "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_0002");
+    expect(await paste(lines, "/api/v1/secrets.read")).toContain("sk_test_fake_acmecorp_0002");
     const rows = await paste(lines, "rows");
     expect(rows).toMatch(/acmecorp {2}STRIPE_SECRET_KEY {2}version 2 {2}ts1\./);
     expect(rows).not.toContain("_fake_");
@@ -211,7 +211,7 @@ test(
     onTestFinished(() => void occupier.close());
     const second = await launchUntilReady();
     expect(second.output()).toContain(`Port ${port} is taken; the API takes `);
-    expect(await paste(linesOf(second), "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_0002");
+    expect(await paste(linesOf(second), "/api/v1/secrets.read")).toContain("sk_test_fake_acmecorp_0002");
     expect(readFileSync(path.join(dataDir, "credentials.json"), "utf8")).toBe(credentials);
     expect(second.output()).not.toContain("Mail to");
     // npm passes on what the terminal has sent already.
@@ -231,7 +231,7 @@ test("shares its data with no other start, and when it is killed leaves all to t
   await killed.exit;
   await gone(() => processesOf(dataDir).filter((pid) => mentions(pid, "hono-api")));
   const started = await launchUntilReady();
-  expect(await paste(linesOf(started), "/trpc/secrets.read")).toContain("sk_test_fake_acmecorp_");
+  expect(await paste(linesOf(started), "/api/v1/secrets.read")).toContain("sk_test_fake_acmecorp_");
 
   const [api] = processesOf(dataDir).filter((pid) => mentions(pid, "hono-api"));
   if (api !== undefined) process.kill(api, "SIGKILL");

@@ -17,21 +17,23 @@ interface Tried {
 export function linesToTry(tried: Tried): readonly Lines[] {
   const { url, company, secretKey, verbs } = tried;
   if (verbs.includes("use") && secretKey !== undefined) {
-    const body = JSON.stringify({ json: { company, secretKey } });
+    const body = JSON.stringify({ company, secretKey });
     return [
-      shell(`curl -sS ${url}/trpc/secrets.read ${bearer} -H 'content-type: application/json' -d '${body}'`),
+      shell(`${curl(url, "secrets.read")} -d '${body}'`),
       program(tried, `await client.company("${company}").get("${secretKey}");`),
     ];
   }
   if (!verbs.includes("describe")) return [];
-  const input = JSON.stringify({ json: { company } });
+  const body = JSON.stringify({ company });
   return [
-    shell(`curl -sS -G ${url}/trpc/secrets.list ${bearer} --data-urlencode 'input=${input}'`),
+    shell(`${curl(url, "secrets.list")} -d '${body}'`),
     program(tried, `await client.company("${company}").list();`),
   ];
 }
 
-const bearer = `-H "authorization: Bearer $API_KEY"`;
+function curl(url: string, procedure: string): string {
+  return `curl -sS ${url}/api/v1/${procedure} -H "authorization: Bearer $API_KEY" -H 'content-type: application/json'`;
+}
 
 function shell(line: string): Lines {
   return {

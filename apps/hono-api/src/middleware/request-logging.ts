@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { getConnInfo } from "@hono/node-server/conninfo";
-import { appRouter } from "@repo/tenant-secrets/http";
+import { appRouter, plainPath, serviceProcedures } from "@repo/tenant-secrets/http";
 import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { ApiEnv } from "../context.ts";
@@ -12,6 +12,10 @@ import { isProbe } from "./probes.ts";
 /** The pattern of the request's route, or the name of its procedure: one of a fixed set, whatever path was sent. */
 export function routeOf(c: Context): string {
   const route = routePath(c, -1);
+  if (route === `${plainPath}*`) {
+    const procedure = c.req.path.slice(plainPath.length);
+    return serviceProcedures.has(procedure) ? plainPath + procedure : route;
+  }
   if (route !== "/trpc/*") return route;
   const procedure = c.req.path.slice("/trpc/".length);
   return Object.hasOwn(appRouter._def.procedures, procedure) ? `/trpc/${procedure}` : route;

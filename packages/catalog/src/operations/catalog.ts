@@ -32,6 +32,11 @@ export const catalogOperations = {
   describe: operation({
     kind: "query",
     verb: "describe",
+    forServices: {
+      summary:
+        "The catalogue of the product that serves: which secrets there are, and what their values look like. The same for every caller.",
+      example: {},
+    },
     input: z.void(),
     output: z.object({
       secrets: z.array(EntryDescription.extend({ secretKey: z.string() })).readonly(),

@@ -14,10 +14,14 @@ export const Check = z.object({ result: CheckResult, checkedAt: z.date() });
 export type Check = Readonly<z.infer<typeof Check>>;
 
 export const checkOperations = {
-  /** Asks the provider of a credential whether it works, and stores what it says with the version. */
   check: companyOperation({
     kind: "mutation",
     verb: "use",
+    forServices: {
+      summary:
+        "Asks the provider of a credential whether it works, and stores what it says with the version.",
+      example: { company: "acmecorp", secretKey: "STRIPE_SECRET_KEY" },
+    },
     action: "secret.check",
     // It asks a provider in our name.
     sensitive: true,

@@ -50,21 +50,25 @@ export type CompanyStamp = Readonly<z.infer<typeof CompanyStamp>>;
 
 /** The companies of the platform. For operators, but for `stamp`, `settings` and `setSecondFactor`. */
 export const companiesOperations = {
-  /**
-   * Counters that move when a list of the company may have changed, so that a page need not ask for the list itself, which is
-   * audited. For every caller that may enter the company. Results of checks and times of last use move nothing.
-   */
   stamp: operation({
     kind: "query",
     verb: "describe",
+    forServices: {
+      summary:
+        "Counters that move when a list of the company may have changed, so that a client need not ask for the list itself, which is audited. Results of checks and times of last use move nothing.",
+      example: { company: "acmecorp" },
+    },
     input: z.strictObject({ company }),
     output: CompanyStamp,
   }),
 
-  /** How the company's secrets are kept. For every caller that may enter it; audited as `get` is. */
   settings: operation({
     kind: "query",
     verb: "describe",
+    forServices: {
+      summary: "How the company's secrets are kept.",
+      example: { company: "acmecorp" },
+    },
     input: z.strictObject({ company }),
     output: CompanySettings,
   }),

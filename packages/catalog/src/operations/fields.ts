@@ -22,9 +22,12 @@ const maxVersion = 2_147_483_647;
 
 /** A company, by its subdomain. */
 export const company = z.string().max(1000).describe("The company, by its subdomain");
-export const secretKey = z.string().max(1000);
+export const secretKey = z.string().max(1000).describe("The name of a secret, such as STRIPE_SECRET_KEY");
 /** Longer texts end here; the vault counts bytes, and says how many a value may have. */
-export const value = z.string().max(4 * maxValueBytes);
+export const value = z
+  .string()
+  .max(4 * maxValueBytes)
+  .describe("The value as text, 1 to 65,536 bytes of UTF-8; of a secret with several fields, their JSON");
 /** In an answer. */
 export const version = z.int().min(0);
 
@@ -49,11 +52,11 @@ export const expectedVersion = z
   .int({ error: seenRule })
   .min(0, { error: seenRule })
   .optional()
-  .describe("Do it only if this is the current version, 0 for none yet; else exit code 5");
+  .describe("Do it only if this is the current version, 0 for none yet; else it is a CONFLICT");
 
 export const pendingVersion = madeVersion
   .optional()
-  .describe("Do it only if this is the pending version; else exit code 5");
+  .describe("Do it only if this is the pending version; else it is a CONFLICT");
 
 const requestId = z
   .string()
@@ -125,7 +128,7 @@ export const grace = {
    */
   graceSeconds: wholeNumber(0, maxGraceSeconds)
     .optional()
-    .describe("For how long the value that is replaced stays active: 24h, at most 30d"),
+    .describe("For how long the value that is replaced stays active, at most 30 days"),
   /** Ends every window that is still open, such as after a leak; without it, a window that was promised lasts. */
   endGrace: z
     .boolean()

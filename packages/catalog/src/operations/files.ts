@@ -25,10 +25,17 @@ const FileFormat = z.enum(["env", "json"]);
 const LeftOutReason = z.enum(["write-only", "not-in-catalogue", "unusable"]);
 
 export const fileOperations = {
-  /** What an import would do, secret by secret. Writes nothing; what is compared is audited before the caller learns of it. */
   planImport: companyOperation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary:
+        "What an import would do, secret by secret. Writes nothing; what is compared is audited before the caller learns of it.",
+      example: {
+        company: "acmecorp",
+        entries: [{ secretKey: "CUSTOM_TOKEN", text: "fake_token_0005", line: 1 }],
+      },
+    },
     action: "secret.compare",
     changes: false,
     // It tells whether values are the current ones.
@@ -56,10 +63,17 @@ export const fileOperations = {
       .readonly(),
   }),
 
-  /** Writes those entries of a file that are `expected`, all or none. */
   import: companyOperation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary: "Writes those entries of a file that are `expected`, all or none.",
+      example: {
+        company: "acmecorp",
+        entries: [{ secretKey: "CUSTOM_TOKEN", text: "fake_token_0005", line: 1 }],
+        expected: [{ secretKey: "CUSTOM_TOKEN", version: 4 }],
+      },
+    },
     action: "secret.import",
     input: {
       entries,
@@ -74,10 +88,14 @@ export const fileOperations = {
     output: z.object({ written: z.array(z.object({ secretKey: z.string(), version })).readonly() }),
   }),
 
-  /** All values that the caller may have, as a file that reads back to the byte. Each is audited before any leaves. */
   export: companyOperation({
     kind: "mutation",
     verb: "export",
+    forServices: {
+      summary:
+        "All values that the caller may have, as a file that reads back to the byte. Each is audited before any leaves.",
+      example: { company: "acmecorp", format: "env", purpose: "hand-over" },
+    },
     stepUp: true,
     action: "secret.export",
     input: { format: FileFormat, purpose: RevealPurpose },

@@ -5,11 +5,21 @@ import { company } from "./fields.ts";
 /** A query is sent with GET. A mutation changes something, or its input or answer may stand in no URL and no cache. */
 type Kind = "query" | "mutation";
 
+/** What the OpenAPI document says of an operation. */
+export interface ServiceFacts {
+  /** What it does, as sentences. */
+  readonly summary: string;
+  /** An input as it is sent in plain JSON, dates as text. */
+  readonly example: Readonly<Record<string, unknown>>;
+}
+
 interface Facts<K extends Kind, O extends z.ZodType> {
   readonly kind: K;
   /** What the caller needs. It is enforced where the work is done. */
   readonly verb: Verb;
   readonly output: O;
+  /** Of an operation that API keys may call: the OpenAPI document has it, and `/api/v1` serves it. */
+  readonly forServices?: ServiceFacts | undefined;
   /** Counts each call of a caller against the limit of sensitive ones, beyond what its verb says. */
   readonly sensitive?: true | undefined;
   /** Asks a signed-in person to have confirmed within five minutes who they are. API keys, jobs and tokens are not asked. */
@@ -41,7 +51,7 @@ export type PublicOperationDefinition<
   K extends Kind = Kind,
   I extends z.ZodType = z.ZodType,
   O extends z.ZodType = z.ZodType,
-> = Omit<OperationDefinition<K, I, O>, "verb" | "sensitive">;
+> = Omit<OperationDefinition<K, I, O>, "verb" | "sensitive" | "forServices">;
 
 export function publicOperation<const K extends Kind, I extends z.ZodType, O extends z.ZodType>(
   definition: PublicOperationDefinition<K, I, O>,

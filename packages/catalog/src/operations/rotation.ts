@@ -282,10 +282,18 @@ export const rotationOperations = {
     output: RotationRunDetails,
   }),
 
-  /** The value that a person made at the provider. It is asked before anything is stored. */
   supply: operation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary:
+        "Gives a rotation the value that a person made at the provider. It is asked before anything is stored.",
+      example: {
+        company: "acmecorp",
+        run: "0198c0de-0000-7000-8000-000000000001",
+        value: "fake_supplied_0001",
+      },
+    },
     sensitive: true,
     input: z.strictObject({
       ...ofRun,

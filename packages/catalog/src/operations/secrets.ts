@@ -122,10 +122,13 @@ const write = {
 };
 
 export const secretOperations = {
-  /** The secrets that there are, without a value. */
   list: companyOperation({
     kind: "query",
     verb: "describe",
+    forServices: {
+      summary: "Lists the secrets of a company: versions, dates and checks, never a value.",
+      example: { company: "acmecorp" },
+    },
     action: "secret.list",
     input: {
       /** Only what expires within so many days, or has expired; the first to expire first. */
@@ -144,19 +147,25 @@ export const secretOperations = {
     }),
   }),
 
-  /** The removed secrets that can be restored. Audited like a list. */
   removed: companyOperation({
     kind: "query",
     verb: "describe",
+    forServices: {
+      summary: "Lists the removed secrets that can be restored. Audited like a list.",
+      example: { company: "acmecorp" },
+    },
     action: "secret.list",
     input: {},
     output: z.object({ secrets: z.array(RemovedSecret).readonly() }),
   }),
 
-  /** One value, for programs, and for what the product does in the name of a person. */
   read: companyOperation({
     kind: "mutation",
     verb: "use",
+    forServices: {
+      summary: "Reads one value, for programs, and for what the product does in the name of a person.",
+      example: { company: "acmecorp", secretKey: "STRIPE_SECRET_KEY" },
+    },
     action: "secret.read",
     input: {
       secretKey,
@@ -170,28 +179,39 @@ export const secretOperations = {
     output: ReadValue,
   }),
 
-  /** As `read`, of 1 to 100 secrets. Answers those that are there and that the caller may know of, in the order asked for. */
   readMany: companyOperation({
     kind: "mutation",
     verb: "use",
+    forServices: {
+      summary:
+        "Reads 1 to 100 values. Answers those that are there and that the caller may know of, in the order asked for.",
+      example: { company: "acmecorp", secretKeys: ["STRIPE_SECRET_KEY", "CUSTOM_TOKEN"] },
+    },
     action: "secret.read",
     input: { secretKeys: z.array(secretKey).min(1).max(maxBatchSecrets).readonly(), ...freshness },
     output: z.array(ReadValue.extend({ secretKey: z.string() })).readonly(),
   }),
 
-  /** The active versions, past every cache: current, pending, previous. */
   readActive: companyOperation({
     kind: "mutation",
     verb: "use",
+    forServices: {
+      summary: "Reads the active versions of a secret, past every cache: current, pending, previous.",
+      example: { company: "acmecorp", secretKey: "STRIPE_SECRET_KEY" },
+    },
     action: "secret.read",
     input: { secretKey, ...freshness },
     output: z.array(ReadValue).readonly(),
   }),
 
-  /** Stores as a version's check what its provider said to its user, at most once a minute where it stays the same. */
   reportOutcome: companyOperation({
     kind: "mutation",
     verb: "use",
+    forServices: {
+      summary:
+        "Stores as a version's check what its provider said to its user, at most once a minute where it stays the same.",
+      example: { company: "acmecorp", secretKey: "STRIPE_SECRET_KEY", version: 1, result: "accepted" },
+    },
     action: "secret.check",
     changes: true,
     input: { secretKey, version: anyVersion, result: ReportedOutcome },
@@ -208,10 +228,19 @@ export const secretOperations = {
     output: ReadValue,
   }),
 
-  /** Makes a value the current version. */
   write: companyOperation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary: "Makes a value the current version.",
+      example: {
+        company: "acmecorp",
+        secretKey: "CUSTOM_TOKEN",
+        value: "fake_token_0002",
+        note: "renewed by its owner",
+        requestId: "renewal-7",
+      },
+    },
     action: "secret.write",
     // A caller could probe through us which stolen credentials work.
     sensitiveWith: "check",
@@ -231,22 +260,29 @@ export const secretOperations = {
     }),
   }),
 
-  /**
-   * As `write`, of a random value that the server makes by the scheme of the entry, which no answer holds. NOT_SUPPORTED for an
-   * entry without a scheme.
-   */
   generate: companyOperation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary:
+        "Makes a random value, by the scheme of the catalogue's entry, the current version. No answer holds it. NOT_SUPPORTED for an entry without a scheme.",
+      example: { company: "acmecorp", secretKey: "WEBHOOK_SIGNING_SECRET" },
+    },
     action: "secret.write",
     input: { secretKey, ...write, ...grace, ...request },
     output: z.object({ version }),
   }),
 
-  /** As `write`, of 1 to 100 secrets: all of them, or none. */
   writeMany: companyOperation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary: "Makes 1 to 100 values the current versions: all of them, or none.",
+      example: {
+        company: "acmecorp",
+        writes: [{ secretKey: "CUSTOM_TOKEN", value: "fake_token_0003", expiresAt: "2030-01-31T00:00:00Z" }],
+      },
+    },
     action: "secret.write",
     input: {
       writes: z
@@ -259,10 +295,13 @@ export const secretOperations = {
     output: z.array(z.object({ secretKey: z.string(), version })).readonly(),
   }),
 
-  /** Adds a value as the next version, pending until `promote` or `discard`. */
   stage: companyOperation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary: "Adds a value as the next version, pending until `secrets.promote` or `secrets.discard`.",
+      example: { company: "acmecorp", secretKey: "CUSTOM_TOKEN", value: "fake_token_0004" },
+    },
     action: "secret.stage",
     input: {
       secretKey,
@@ -278,6 +317,10 @@ export const secretOperations = {
   remove: companyOperation({
     kind: "mutation",
     verb: "delete",
+    forServices: {
+      summary: "Removes a secret. `secrets.restore` undoes it until the time that the answer has.",
+      example: { company: "acmecorp", secretKey: "CUSTOM_TOKEN" },
+    },
     action: "secret.remove",
     input: {
       secretKey,
@@ -297,10 +340,14 @@ export const secretOperations = {
     }),
   }),
 
-  /** Undoes a removal, until the time that `remove` answered. Answers the version that is current again. */
   restore: companyOperation({
     kind: "mutation",
     verb: "delete",
+    forServices: {
+      summary:
+        "Undoes a removal, until the time that `secrets.remove` answered. Answers the version that is current again.",
+      example: { company: "acmecorp", secretKey: "CUSTOM_TOKEN" },
+    },
     action: "secret.restore",
     input: { secretKey, ...request },
     output: z.object({ version }),

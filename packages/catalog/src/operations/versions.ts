@@ -90,10 +90,14 @@ export type PendingOptions = Readonly<z.infer<z.ZodObject<typeof pending>>>;
 
 /** Which versions there are and which of them are active. */
 export const versionOperations = {
-  /** What the company's store can do, so that a client knows beforehand what is NOT_SUPPORTED. Audited like a list. */
   capabilities: companyOperation({
     kind: "query",
     verb: "describe",
+    forServices: {
+      summary:
+        "What the company's store can do, so that a client knows beforehand what is NOT_SUPPORTED. Audited like a list.",
+      example: { company: "acmecorp" },
+    },
     action: "secret.list",
     input: {},
     output: Capabilities,
@@ -102,6 +106,10 @@ export const versionOperations = {
   history: companyOperation({
     kind: "query",
     verb: "describe",
+    forServices: {
+      summary: "Lists the versions of a secret, with who made them and when, never a value.",
+      example: { company: "acmecorp", secretKey: "CUSTOM_TOKEN", limit: 20 },
+    },
     action: "secret.history",
     input: {
       secretKey,
@@ -125,6 +133,10 @@ export const versionOperations = {
   promote: companyOperation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary: "Makes the pending version the current one.",
+      example: { company: "acmecorp", secretKey: "CUSTOM_TOKEN", graceSeconds: 3600 },
+    },
     action: "secret.promote",
     input: { secretKey, ...pending, ...grace, ...request },
     output: z.object({ version }),
@@ -133,6 +145,10 @@ export const versionOperations = {
   discard: companyOperation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary: "Destroys the pending version.",
+      example: { company: "acmecorp", secretKey: "CUSTOM_TOKEN" },
+    },
     action: "secret.discard",
     input: { secretKey, ...pending, ...request },
     output: z.object({ version }),
@@ -141,6 +157,10 @@ export const versionOperations = {
   rollback: companyOperation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary: "Makes the value of an earlier version the current one, as a new version.",
+      example: { company: "acmecorp", secretKey: "CUSTOM_TOKEN", toVersion: 1 },
+    },
     action: "secret.rollback",
     input: {
       secretKey,
@@ -156,6 +176,15 @@ export const versionOperations = {
   setExpiry: companyOperation({
     kind: "mutation",
     verb: "write",
+    forServices: {
+      summary: "Says when the credential ends at its provider.",
+      example: {
+        company: "acmecorp",
+        secretKey: "CUSTOM_TOKEN",
+        expiresAt: "2030-01-31T00:00:00Z",
+        reminderDays: [30, 7],
+      },
+    },
     action: "secret.set-expiry",
     input: {
       secretKey,
@@ -171,6 +200,10 @@ export const versionOperations = {
   purge: companyOperation({
     kind: "mutation",
     verb: "delete",
+    forServices: {
+      summary: "Destroys the values of a removed secret before its time is over. Nothing restores them.",
+      example: { company: "acmecorp", secretKey: "CUSTOM_TOKEN", force: true },
+    },
     stepUp: true,
     action: "secret.purge",
     input: {

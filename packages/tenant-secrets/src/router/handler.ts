@@ -1,52 +1,34 @@
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
-import type { Caller, TenantSecretsError } from "@repo/catalog";
 import { maxBatchSize, type Fetch } from "../api-requests.ts";
 import type { RequestOrigin } from "../companies/authenticate.ts";
 import type { Services } from "../product-services.ts";
+import { type ApiRequest, observedContext, type RequestObserver } from "./observed-context.ts";
+import { answerPlainly, plainPath } from "./plain-door.ts";
 import { appRouter } from "./router.ts";
-import { createContext, publicError, requestOf, retryAfter } from "./trpc.ts";
-
-/** The parts of a request that are read: of a `Request`, or of a framework that has read the body before. */
-export type ApiRequest = Pick<Request, "method" | "url" | "headers" | "signal" | "json">;
-
-/** Called while a request is answered, for the server's log. */
-export interface RequestObserver {
-  /** Once the credential is authenticated. */
-  readonly onCaller?: (caller: Caller) => void;
-  /** For each call that fails, as its caller is told. */
-  readonly onError?: (error: TenantSecretsError) => void;
-}
+import { publicError, retryAfter } from "./trpc.ts";
 
 /** What may stand in a procedure's address; what a query takes is in `input`. */
 const parameters: ReadonlySet<string> = new Set(["batch", "input"]);
 
 /**
- * Answers a request to `/trpc/…`: the same router, checks and errors for a server and in process. An answer has the headers
- * `retry-after` and `allow` where they apply.
+ * Answers a request to `/trpc/…`, in the form of the typed client, and one to `/api/v1/…` in plain JSON: the same router, checks and
+ * errors for a server and in process. An answer has the headers `retry-after` and `allow` where they apply.
  *
  * @param origin where the request comes from, for the audit log and for the limit of wrong credentials of an address
  */
 export function handleRequest(
   services: Services,
   request: ApiRequest,
-  { onCaller, onError, ...origin }: RequestOrigin & RequestObserver = {},
+  observer: RequestOrigin & RequestObserver = {},
 ): Promise<Response> {
+  if (new URL(request.url).pathname.startsWith(plainPath)) return answerPlainly(services, request, observer);
+  const { onError, ...origin } = observer;
   return fetchRequestHandler({
     endpoint: "/trpc",
     req: plainRequest(request),
     router: appRouter,
     maxBatchSize,
-    createContext: () => {
-      const context = createContext(services, requestOf(request.headers, origin));
-      return {
-        ...context,
-        caller: async () => {
-          const caller = await context.caller();
-          onCaller?.(caller);
-          return caller;
-        },
-      };
-    },
+    createContext: () => observedContext(services, request, origin),
     onError: ({ error }) => onError?.(publicError(error)),
     responseMeta: ({ errors, type }) => {
       const waits = errors.flatMap((error) => publicError(error).retryAfterMs ?? []);

@@ -8,7 +8,9 @@ import { passkeyResponse } from "../testing/accounts.ts";
 import { createFixture, operator, product, silentUrl } from "../testing/fixture.ts";
 import { newRegion } from "../testing/regions.ts";
 import { inProcessFetch } from "./handler.ts";
+import { plainPath } from "./plain-door.ts";
 import { appRouter, createCaller } from "./router.ts";
+import { serviceProcedures } from "./service-procedures.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 
 /** Every actor calls every procedure, and most calls are denied or sensitive. */
@@ -47,9 +49,10 @@ const references = {
 type Reference = keyof typeof references;
 const isReference = (field: string): field is Reference => Object.hasOwn(references, field);
 
-const everybody = "owner admin member auditor service narrow exporter platform operator job";
+/** The actor `plain` is `service`, in plain JSON. */
+const everybody = "owner admin member auditor service plain narrow exporter platform operator job";
 const people = "owner admin member auditor";
-const programs = "service platform job";
+const programs = "service plain platform job";
 const writers = `owner admin member ${programs}`;
 const insiders = "owner admin operator";
 /** Operators have the platform's endpoints, and none of a company's. */
@@ -458,6 +461,21 @@ function overHttp(name: string, headers: Readonly<Record<string, string>>): Send
   };
 }
 
+/** A call in plain JSON. @returns status and body */
+function inPlainJson(name: string, headers: Readonly<Record<string, string>>): Sender {
+  return {
+    name,
+    call: async (path, _, input) => {
+      const response = await send(`http://in-process${plainPath}${path}`, {
+        method: "POST",
+        headers: { ...headers, "content-type": "application/json" },
+        body: JSON.stringify(input ?? {}),
+      });
+      return `${response.status} ${await response.text()}`;
+    },
+  };
+}
+
 /** An in-process call by product code. */
 const inProcess: Sender = {
   name: "job",
@@ -563,6 +581,7 @@ beforeAll(async () => {
   for (const [name, { apiKey: credential }] of Object.entries(keys)) {
     senders.push(overHttp(name, bearer(credential)));
   }
+  senders.push(inPlainJson("plain", bearer(keys.service.apiKey)));
   const { token } = await secrets.operators.create(product, { name: "Ada", expiresAt: inAnHour() });
   senders.push(overHttp("operator", bearer(token)), inProcess);
 
@@ -606,7 +625,7 @@ const call = (sender: Sender, path: string, input: unknown) =>
   sender.call(path, typesOf.get(path) ?? "", input);
 
 /** For what does not depend on the role: of each kind of caller one, and of people both ends. */
-const kinds: ReadonlySet<string> = new Set(["owner", "auditor", "service", "operator", "job"]);
+const kinds: ReadonlySet<string> = new Set(["owner", "auditor", "service", "plain", "operator", "job"]);
 
 const reasonOf = (answer: string) => /^[45].*?"reason":"([A-Z_]+)"/s.exec(answer)?.[1] ?? "answered";
 const refusals = new Set(["FORBIDDEN", "NOT_FOUND", "UNAUTHENTICATED"]);
@@ -615,6 +634,12 @@ const includes = (names: string | undefined, name: string) => names?.split(" ").
 test("every procedure has an entry in the permission table", () => {
   const listed = [...Object.keys(table), ...forVisitors];
   expect(listed.toSorted()).toEqual([...typesOf.keys()].toSorted());
+});
+
+test("the procedures that an API key may call are in the OpenAPI document and at /api/v1, and no others", () => {
+  const keys = ["service", "narrow", "exporter", "platform"];
+  const listed = Object.entries(table).filter(([, { may }]) => keys.some((key) => includes(may, key)));
+  expect([...serviceProcedures.keys()].toSorted()).toEqual(listed.map(([path]) => path).toSorted());
 });
 
 describe("calls in the actor's own company", () => {
@@ -628,7 +653,9 @@ describe("calls in the actor's own company", () => {
         const reason = reasonOf(await call(sender, path, row.input?.(mine)));
         await row.after?.();
         outcomes[sender.name] = refusals.has(reason) ? reason : "may";
-        const otherwise = includes(row.unseen, sender.name) ? "NOT_FOUND" : "FORBIDDEN";
+        const isUnseen =
+          includes(row.unseen, sender.name) || (sender.name === "plain" && !serviceProcedures.has(path));
+        const otherwise = isUnseen ? "NOT_FOUND" : "FORBIDDEN";
         expected[sender.name] = includes(row.may, sender.name) ? "may" : otherwise;
       }
       expect(outcomes).toEqual(expected);

@@ -29,7 +29,7 @@ export interface TypesOf<D extends { readonly output: z.ZodType }> {
 
 type Defined = Pick<
   OperationDefinition,
-  "kind" | "verb" | "input" | "output" | "sensitive" | "stepUp" | "beforeEnrolment"
+  "kind" | "verb" | "input" | "output" | "sensitive" | "stepUp" | "beforeEnrolment" | "forServices"
 > & {
   readonly request?: z.ZodType;
 };
@@ -59,6 +59,7 @@ function build<D extends Readonly<Record<string, Defined>>>(
       sensitive,
       stepUp,
       beforeEnrolment,
+      forServices,
       request: input = definition.input,
     } = definition;
     const run = runOf(name);
@@ -67,6 +68,7 @@ function build<D extends Readonly<Record<string, Defined>>>(
       sensitive: sensitive === true,
       stepUp: stepUp === true,
       beforeEnrolment: beforeEnrolment === true,
+      forServices,
     });
     const typed = (input instanceof z.ZodVoid ? base : base.input(input)).output(output);
     return [

@@ -2,7 +2,10 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { type Caller, systemCaller, TenantSecretsError } from "@repo/catalog";
 import { createFixture, operator, silentUrl } from "../testing/fixture.ts";
+import { inProcessFetch } from "./handler.ts";
+import { plainPath } from "./plain-door.ts";
 import { appRouter, createCaller } from "./router.ts";
+import { serviceProcedures } from "./service-procedures.ts";
 import { createCallerContext } from "./trpc.ts";
 
 // Calls every procedure as a permitted actor, with unusual input that its schema accepts: one unusual field at a time, all
@@ -165,6 +168,20 @@ function strangeInputs(input: unknown): readonly unknown[] {
   return [plain, ...strange];
 }
 
+const strangeBodies = [
+  "",
+  "null",
+  "[]",
+  "1",
+  '"x"',
+  "{",
+  '[{"company":"x"}]',
+  '{"0":{"company":"x"}}',
+  '{"__proto__":{"polluted":true}}',
+  `{"company":"${company}","__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}`,
+  `{"json":{"company":"${company}"},"meta":{"values":{"company":["Date"]}}}`,
+];
+
 let addresses = 0;
 const nextAddress = (): string => `10.${++addresses >> 8}.${addresses & 255}.1`;
 
@@ -192,6 +209,41 @@ const theCallers =
 const tooOften = (path: string, code: string) => path === "webhooks.test" && code.startsWith("RATE_LIMITED");
 
 describe("unusual input", () => {
+  // Before those below, which shred the company.
+  it.each([...serviceProcedures.keys()])(
+    "unusual input of %s in plain JSON is the sender's error, and raises no alarm",
+    { timeout: 180_000 },
+    async (path) => {
+      const { apiKey } = await secrets.apiKeys.create(operator, {
+        name: "strange",
+        companies: [company],
+        platform: false,
+        verbs: ["describe", "use", "write", "delete", "export"],
+        secretKeys: ["*"],
+        expiresAt: new Date(Date.now() + 3_600_000),
+      });
+      const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
+      const send = inProcessFetch(secrets);
+      const input = procedures.find(([name]) => name === path)?.[1]._def.inputs[0];
+      const sent = strangeInputs(input).map((each) => JSON.stringify(each ?? {}));
+      const wrong = new Set<string>();
+      await Promise.all(
+        [...sent, ...strangeBodies].map(async (body) => {
+          const answer = await send(`http://in-process${plainPath}${path}`, {
+            method: "POST",
+            headers,
+            body,
+          });
+          const text = await answer.text();
+          const isFine = answer.ok || theCallers.test(/"reason":"([A-Z_]+)"/.exec(text)?.[1] ?? "");
+          if (!isFine) wrong.add(`${text.slice(0, 200)} for ${body.slice(0, 300)}`);
+        }),
+      );
+      expect([...wrong]).toEqual([]);
+      expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
+    },
+  );
+
   it.each(procedures)(
     "unusual input of %s is the sender's error, and raises no alarm",
     { timeout: 180_000 },

@@ -6,6 +6,7 @@ import {
   type ErrorCode,
   malformedInput,
   type SecretFailure,
+  type ServiceFacts,
   TenantSecretsError,
   type Verb,
   wire,
@@ -80,6 +81,8 @@ export interface ProcedureMeta {
   readonly stepUp: boolean;
   /** Whether a person may call it who has yet to add a second factor. */
   readonly beforeEnrolment: boolean;
+  /** Of a procedure that API keys may call: see `OperationDefinition`. */
+  readonly forServices?: ServiceFacts | undefined;
 }
 
 /** The fields of an error for clients, beside tRPC's own. Each is chosen here; nothing passes through. */
@@ -93,6 +96,31 @@ export interface ErrorData {
   readonly homeAddress: string | undefined;
   readonly failures: readonly SecretFailure[] | undefined;
   readonly fields: readonly string[] | undefined;
+}
+
+/** What a caller is told of an error beside its message, whichever door it came through. */
+export function errorData(error: TenantSecretsError, requestId: string | undefined): ErrorData {
+  const {
+    code: reason,
+    retryAfterMs,
+    currentVersion,
+    approvalId,
+    homeRegion,
+    homeAddress,
+    failures,
+    fields,
+  } = error;
+  return {
+    reason,
+    requestId,
+    retryAfterMs,
+    currentVersion,
+    approvalId,
+    homeRegion,
+    homeAddress,
+    failures,
+    fields,
+  };
 }
 
 const trpcCodes = {
@@ -132,17 +160,7 @@ const t = initTRPC
     isDev: false,
     errorFormatter: ({ shape, error, ctx, type }) => {
       const known = publicError(error);
-      const data: ErrorData = {
-        reason: known.code,
-        requestId: ctx?.requestId,
-        retryAfterMs: known.retryAfterMs,
-        currentVersion: known.currentVersion,
-        approvalId: known.approvalId,
-        homeRegion: known.homeRegion,
-        homeAddress: known.homeAddress,
-        failures: known.failures,
-        fields: known.fields,
-      };
+      const data = errorData(known, ctx?.requestId);
       const { code, httpStatus } = shape.data;
       // The path of an unknown procedure can be anything, such as a value sent by mistake.
       const path = type === "unknown" ? undefined : shape.data.path;
