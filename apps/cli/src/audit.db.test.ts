@@ -196,7 +196,13 @@ test(
       /checkpoint-unknown: 1\. The first: Batch \d+, whose checkpoint was archived, is missing/,
     );
 
+    const acknowledge = ["audit", "acknowledge-failover", "--yes", "--confirm", "1", "--checkpoints"];
+    expect(await failing([...acknowledge, file("api.log")], environment)).toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining("There is no failover to acknowledge"),
+    });
     await writeFile(file("other.log"), "{}\n");
+    expect(await failing([...acknowledge, file("other.log")], environment)).toMatchObject({ code: "USAGE" });
     for (const args of [
       ["--checkpoints", file("other.log")],
       ["--checkpoints", file("gone")],

@@ -427,6 +427,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Check that nothing in the audit log was changed, removed or inserted",
       load: async () => (await import("./commands/audit-verify.ts")).verifyCommand,
     },
+    "audit acknowledge-failover": {
+      summary: "Acknowledge what the audit log lost in a failover",
+      load: async () => (await import("./commands/audit-failover.ts")).acknowledgeCommand,
+    },
     "audit export": {
       summary: "Write a company's events to a file, each with its proof",
       load: async () => (await import("./commands/audit-export.ts")).exportCommand,

@@ -52,9 +52,9 @@ export function startSealing({
 }: Pick<Runtime, "log" | "secrets" | "metrics">): RunningSealer {
   const running = secrets.admin
     .createSealer({
-      onSealed: ({ batch, events, checkpoint }) => {
+      onSealed: ({ batch, events, checkpoint, timeline }) => {
         metrics.sealed();
-        log("info", "checkpoint signed", { batch, events, checkpoint });
+        log("info", "checkpoint signed", { batch, events, checkpoint, timeline });
       },
       onAlarm: ({ code, message, diagnosis }) => {
         metrics.countAuditAlarm(code);

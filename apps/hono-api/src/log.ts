@@ -17,6 +17,7 @@ const allowed = [
   "batch",
   "events",
   "checkpoint",
+  "timeline",
 ] as const;
 
 type LogFields = Readonly<Partial<Record<(typeof allowed)[number], string | number | undefined>>>;

@@ -92,6 +92,8 @@ export const auditActions = {
   "audit.export": null,
   "audit.unused-sequence-numbers": null,
   "audit.prune": null,
+  "audit.acknowledge-failover": null,
+  "audit.lost-checkpoint": null,
   "operator.create": null,
   "operator.list": null,
   "operator.link": null,

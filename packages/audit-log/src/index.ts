@@ -16,6 +16,7 @@ export {
   macFieldsOf,
 } from "./event.ts";
 export { firstLine } from "./export-format.ts";
+export { acknowledgementOf, type Failover, lostCheckpointOf } from "./failovers.ts";
 export { exportPage } from "./export.ts";
 export type { SigningKey } from "./keys.ts";
 export type { EventRow } from "./leaf.ts";
@@ -44,5 +45,6 @@ export {
 } from "./stored-rows.ts";
 export { summarizedActions, type SummaryCounts } from "./summary.ts";
 export { uuidv7 } from "./uuid.ts";
+export type { LoggedCheckpoint } from "./verify-checkpoint.ts";
 export { type AuditVerification, type VerifyOptions, verifyAuditLog } from "./verify.ts";
 export { createAuditLog } from "./writer.ts";

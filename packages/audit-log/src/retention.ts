@@ -1,7 +1,8 @@
-import { and, asc, desc, eq, gt, inArray, isNotNull, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNotNull, notInArray, sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { systemCaller } from "@repo/catalog";
 import type { AuditLog } from "./event.ts";
+import { failoverActions } from "./failovers.ts";
 import { unpackLeaves, type EventRow } from "./leaf.ts";
 import { takeFromSummaries } from "./summary.ts";
 
@@ -53,7 +54,11 @@ export function createAuditRetention(
       const removed =
         ids.length === 0
           ? []
-          : await statements.delete(auditEvents).where(inArray(auditEvents.id, ids)).returning();
+          : await statements
+              .delete(auditEvents)
+              // The acknowledgement of a loss holds for as long as the checkpoints are archived.
+              .where(and(inArray(auditEvents.id, ids), notInArray(auditEvents.action, [...failoverActions])))
+              .returning();
       await takeFromSummaries(statements, removed);
       const event = { action: "audit.prune", outcome: "success", version: through } as const;
       await audit.recordInTransaction(statements, pruner, event);

@@ -27,11 +27,19 @@ export interface SealedBatch {
   readonly events: number;
   /** SHA-256 of the checkpoint, in hexadecimal, to be archived outside the database. */
   readonly checkpoint: string;
+  /** The timeline of the server. */
+  readonly timeline: number;
   /** Whether more events can be sealed at once. */
   readonly full: boolean;
 }
 
-export const sealerAlarms = ["AUDIT_CHANGED", "AUDIT_RESTORED", "AUDIT_LAGS", "AUDIT_NOT_SEALED"] as const;
+export const sealerAlarms = [
+  "AUDIT_CHANGED",
+  "AUDIT_RESTORED",
+  "AUDIT_FAILED_OVER",
+  "AUDIT_LAGS",
+  "AUDIT_NOT_SEALED",
+] as const;
 
 /** A condition that an operator has to look at. */
 export interface SealerAlarm {
@@ -86,7 +94,7 @@ const sealerLock = 7_274_010;
 export function createSealer({ database, loadSigningKey }: Dependencies, options: SealerOptions): Sealer {
   const { intervalMs = 1000, lagAfterMs = 30_000, heartbeatMs = 60_000, batchSize = 1000 } = options;
   let key: SigningKey | undefined;
-  let seen: Pick<SealedBatch, "batch" | "checkpoint"> | undefined;
+  let seen: Seen | undefined;
   let restored: Restored | undefined;
   let waiting: { readonly xid: bigint; readonly sinceMs: number } | undefined;
   const alarmed = new Set<SealerAlarm["code"]>();
@@ -97,11 +105,25 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
     options.onAlarm({ code, message, diagnosis });
   };
 
-  /** Alarms where the last checkpoint that this process saw was changed or removed. */
-  const compare = async (statements: Statements, last: CheckpointRow | undefined): Promise<void> => {
+  /**
+   * Alarms where the last checkpoint that this process saw was changed or removed, and where the server's timeline is another
+   * one than that of the last checkpoint.
+   *
+   * @returns whether it is: the next checkpoint says so
+   */
+  const compare = async (
+    statements: Statements,
+    last: CheckpointRow | undefined,
+    current: { readonly cluster: string; readonly timeline: number },
+  ): Promise<boolean> => {
+    const known = last === undefined ? undefined : parseCheckpoint(last.checkpoint)?.timeline;
+    const failedOver = last?.cluster === current.cluster && known !== undefined && known < current.timeline;
+    let isLost = false;
     if (seen !== undefined) {
       const row = last?.index === seen.batch ? last : await findCheckpoint(statements, seen.batch);
-      if (row === undefined || hexHash(row.checkpoint) !== seen.checkpoint) {
+      const isThere = row !== undefined && hexHash(row.checkpoint) === seen.checkpoint;
+      isLost = !isThere && seen.timeline !== undefined && seen.timeline < current.timeline;
+      if (!isThere && !isLost) {
         alarmed.delete("AUDIT_CHANGED");
         alarm(
           "AUDIT_CHANGED",
@@ -109,7 +131,19 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
         );
       }
     }
-    seen = last === undefined ? undefined : { batch: last.index, checkpoint: hexHash(last.checkpoint) };
+    if (failedOver || isLost) {
+      const lost =
+        isLost && seen !== undefined ? `, and batch ${seen.batch}, which this process has seen, is lost` : "";
+      alarm(
+        "AUDIT_FAILED_OVER",
+        `the database was failed over or restored to an earlier time: it is on timeline ${current.timeline}${failedOver ? `, and batch ${last.index}, the last of the audit log, is of timeline ${known}` : ""}${lost}. Keep this log, and run "audit acknowledge-failover" with its checkpoints`,
+      );
+    } else alarmed.delete("AUDIT_FAILED_OVER");
+    seen =
+      last === undefined
+        ? undefined
+        : { batch: last.index, checkpoint: hexHash(last.checkpoint), timeline: known };
+    return failedOver;
   };
 
   /** Alarms where an event stays unsealed although the interval should have reached it. */
@@ -130,16 +164,17 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
 
   /** Decides on the next batch in the transaction that adds it. Awaits nothing but its statements. */
   const seal = async (statements: Statements, signingKey: SigningKey): Promise<SealedBatch | undefined> => {
-    const { held, keyVersion, cluster } = await begin(statements);
+    const { held, keyVersion, ...server } = await begin(statements);
+    const { cluster } = server;
     if (!held) return undefined;
     if (keyVersion !== signingKey.keyVersion) {
       key = undefined;
       return undefined;
     }
     const last = await findLastCheckpoint(statements);
-    await compare(statements, last);
+    const failedOver = await compare(statements, last, server);
     const next = (content: Content): Promise<SealedBatch> =>
-      addBatch(statements, { key: signingKey, cluster, last }, content);
+      addBatch(statements, { key: signingKey, ...server, last }, content);
     const foreign = last !== undefined && last.cluster !== cluster;
     if (foreign) {
       alarm(
@@ -165,7 +200,7 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
     const content = await readInterval(statements, fromXid, { horizon, floor, limit: batchSize });
     if (!content.full) watchLag(await findWaiting(statements, content.toXid, floor), content.toXid);
     const idle = last !== undefined && Date.now() - last.sealedAt.getTime() < heartbeatMs;
-    if (content.toXid < fromXid || (content.events.length === 0 && idle)) return undefined;
+    if (content.toXid < fromXid || (content.events.length === 0 && idle && !failedOver)) return undefined;
     return next(content);
   };
 
@@ -221,15 +256,30 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
   };
 }
 
+/** A checkpoint that this process has seen. */
+interface Seen extends Pick<SealedBatch, "batch" | "checkpoint"> {
+  readonly timeline: number | undefined;
+}
+
 const Begun = z.tuple([
-  z.object({ held: z.boolean(), keyVersion: z.int().nullable(), cluster: z.string() }).readonly(),
+  z
+    .object({
+      held: z.boolean(),
+      keyVersion: z.int().nullable(),
+      cluster: z.string(),
+      /** The name of the current WAL file, whose first eight hexadecimal digits are the timeline, at once after a promotion. */
+      file: z.string().regex(/^[0-9A-F]{24}$/),
+    })
+    .transform(({ file, ...begun }) => ({ ...begun, timeline: Number.parseInt(file.slice(0, 8), 16) }))
+    .readonly(),
 ]);
 
 async function begin(statements: Statements): Promise<z.infer<typeof Begun>[0]> {
   const rows = await statements.execute(sql`
     select pg_try_advisory_xact_lock(${sealerLock}) as held,
       (select key_version from audit_keys where purpose = 'signing' and status = 'active') as "keyVersion",
-      (select system_identifier::text from pg_control_system()) as cluster`);
+      (select system_identifier::text from pg_catalog.pg_control_system()) as cluster,
+      pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) as file`);
   return Begun.parse([...rows])[0];
 }
 
@@ -238,8 +288,14 @@ async function addBatch(
   {
     key,
     cluster,
+    timeline,
     last,
-  }: { readonly key: SigningKey; readonly cluster: string; readonly last: CheckpointRow | undefined },
+  }: {
+    readonly key: SigningKey;
+    readonly cluster: string;
+    readonly timeline: number;
+    readonly last: CheckpointRow | undefined;
+  },
   { fromXid, toXid, floor, events, full }: Content,
 ): Promise<SealedBatch> {
   const before = last === undefined ? undefined : parseCheckpoint(last.checkpoint);
@@ -254,6 +310,7 @@ async function addBatch(
   const sealedAt = new Date();
   const checkpoint = checkpointText({
     cluster,
+    timeline,
     batch: index,
     size: leaves.length,
     total: (before?.total ?? 0) + leaves.length,
@@ -278,7 +335,7 @@ async function addBatch(
     sealedAt,
   });
   await addToSummaries(statements, events);
-  return { batch: index, events: leaves.length, checkpoint: hexHash(checkpoint), full };
+  return { batch: index, events: leaves.length, checkpoint: hexHash(checkpoint), timeline, full };
 }
 
 function hexHash(checkpoint: string): string {

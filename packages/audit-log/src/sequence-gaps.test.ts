@@ -82,3 +82,15 @@ test("an event without a number and an excused event leave no gap", () => {
   sequenceGaps.add(event(3), 90_000);
   expect(sequenceGaps.findMissing(0)).toEqual([]);
 });
+
+test("a gap is lost only where it lies around a loss", () => {
+  const sequenceGaps = createSequenceGaps();
+  // Sealed a minute apart: 2, 5 and 8 are missing.
+  for (const sequenceNo of [1, 3, 4, 6, 7, 9]) sequenceGaps.add(event(sequenceNo), sequenceNo * 60_000);
+  const loss = { fromMs: 4 * 60_000, toMs: 6 * 60_000 };
+  expect(sequenceGaps.findMissing(0, undefined, [loss]).map(({ first, lost }) => [first, lost])).toEqual([
+    [2, false],
+    [5, true],
+    [8, false],
+  ]);
+});

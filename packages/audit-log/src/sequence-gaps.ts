@@ -7,6 +7,14 @@ export interface MissingNumbers {
   readonly count: number;
   /** Whether the writer went on for long enough to have reported the numbers as unused. */
   readonly outlived: boolean;
+  /** Whether they are missing around one of the given losses. */
+  readonly lost: boolean;
+}
+
+/** A time from which events may be lost: from the last checkpoint that survived to the first one after it. */
+export interface Loss {
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** Finds missing sequence numbers of each writer. Events may come in any order. */
@@ -18,15 +26,18 @@ export interface SequenceGaps {
   /**
    * @param settledAfterMs how long a writer may take to report unused numbers
    * @param retainedFromMs when the last pruned batch was sealed; undefined without one. Numbers before it are not missing
+   * @param losses numbers that are missing between an event before the end of one and an event after its beginning are lost, with a tolerance of
+   *   `settledAfterMs` on both sides: the report of unused numbers may be lost too
    */
-  findMissing(settledAfterMs: number, retainedFromMs?: number): MissingNumbers[];
+  findMissing(settledAfterMs: number, retainedFromMs?: number, losses?: readonly Loss[]): MissingNumbers[];
 }
 
-/** Present numbers from `first` to `last`. The event of `first` was sealed at `atMs`. */
+/** Present numbers from `first` to `last`. The event of `first` was sealed at `atMs`, that of `last` at `endAtMs`. */
 interface Run {
   first: number;
   last: number;
   atMs: number;
+  endAtMs: number;
 }
 
 interface Writer {
@@ -60,18 +71,23 @@ export function createSequenceGaps(): SequenceGaps {
     excuse: ({ writerId, sequenceNo }) => {
       if (writerId !== null && sequenceNo !== null) writerOf(writerId).excused.push([sequenceNo, sequenceNo]);
     },
-    findMissing: (settledAfterMs, retainedFromMs = -Infinity) =>
+    findMissing: (settledAfterMs, retainedFromMs = -Infinity, losses = []) =>
       [...writers].flatMap(([id, { runs, lastAtMs, excused }]) => {
         const sorted = excused.toSorted(([a], [b]) => a - b);
         return runs.flatMap(({ first, atMs }, index) => {
           const isBeforeRetained =
             retainedFromMs > 0 && (index === 0 || atMs <= retainedFromMs + longestTransactionMs);
           if (isBeforeRetained) return [];
+          const endAtMs = runs[index - 1]?.endAtMs ?? -Infinity;
+          const lost = losses.some(
+            ({ fromMs, toMs }) => endAtMs <= toMs + settledAfterMs && atMs >= fromMs - settledAfterMs,
+          );
           return holesOf((runs[index - 1]?.last ?? 0) + 1, first - 1, sorted).map(([from, to]) => ({
             writerId: id,
             first: from,
             count: to - from + 1,
             outlived: lastAtMs - atMs >= settledAfterMs,
+            lost,
           }));
         });
       }),
@@ -89,12 +105,15 @@ function insert(runs: Run[], sequenceNo: number, atMs: number): void {
   const joinsAfter = after !== undefined && after.first === sequenceNo + 1;
   if (joinsBefore && joinsAfter) {
     before.last = after.last;
+    before.endAtMs = after.endAtMs;
     runs.splice(index, 1);
-  } else if (joinsBefore) before.last = sequenceNo;
-  else if (joinsAfter) {
+  } else if (joinsBefore) {
+    before.last = sequenceNo;
+    before.endAtMs = atMs;
+  } else if (joinsAfter) {
     after.first = sequenceNo;
     after.atMs = atMs;
-  } else runs.splice(index, 0, { first: sequenceNo, last: sequenceNo, atMs });
+  } else runs.splice(index, 0, { first: sequenceNo, last: sequenceNo, atMs, endAtMs: atMs });
 }
 
 /** The ranges from `first` to `last` that are not excused. */

@@ -10,12 +10,18 @@ export interface LoggedCheckpoint {
   readonly batch: number;
   /** SHA-256, in hexadecimal. */
   readonly checkpoint: string;
+  /** Undefined in lines of earlier releases. */
+  readonly timeline?: number | undefined;
+  /** The number of its events. */
+  readonly events?: number | undefined;
 }
 
 /** A checkpoint that was checked, and that the next one is checked against. */
 export interface CheckedCheckpoint {
   readonly row: CheckpointRow;
   readonly checkpoint: Checkpoint | undefined;
+  /** Whether it is signed, as its row says, and continues the one before. */
+  readonly isSound: boolean;
 }
 
 interface CheckpointCheck {
@@ -23,40 +29,43 @@ interface CheckpointCheck {
   /** The public keys that may have signed a checkpoint that names this version. */
   readonly publicKeysOf: (keyVersion: number) => Promise<readonly KeyObject[]>;
   readonly logged: ReadonlyMap<number, readonly LoggedCheckpoint[]>;
+  /** Called with each archived checkpoint that the batch of its index does not have. */
+  readonly onUnknown: (checkpoint: LoggedCheckpoint) => void;
 }
 
 /** Checks a checkpoint: its index, its chain, its row, its signature and the archived checkpoints. */
 export async function checkCheckpoint(
-  { findings, publicKeysOf, logged }: CheckpointCheck,
+  { findings, publicKeysOf, logged, onUnknown }: CheckpointCheck,
   row: CheckpointRow,
   before: CheckedCheckpoint | undefined,
 ): Promise<CheckedCheckpoint> {
   const { index } = row;
   const checkpoint = parseCheckpoint(row.checkpoint);
   const expected = (before?.row.index ?? 0) + 1;
+  let isSound = index === expected;
   if (index > expected) {
     const which = index === expected + 1 ? `Batch ${expected} is` : `Batches ${expected} to ${index - 1} are`;
     findings.add("batch-missing", `${which} missing.`, index - expected);
   } else if (checkpoint !== undefined && !follows(row, checkpoint, before)) {
+    isSound = false;
     findings.add("chain-broken", `Batch ${index} does not continue the one before it.`);
   }
   if (checkpoint === undefined || checkpointOfRow(row, checkpoint) !== row.checkpoint) {
     const sentence = `Batch ${index} was changed: its row, the leaves of its events and its checkpoint differ.`;
     findings.add("batch-changed", sentence);
+    isSound = false;
   }
   if (
     checkpoint === undefined ||
     !isSigned(row.checkpoint, row.signature, await publicKeysOf(checkpoint.key))
   ) {
     const key = checkpoint === undefined ? "of a key" : `of the key ${checkpoint.key}`;
+    isSound = false;
     findings.add("signature-wrong", `Batch ${index} has no signature ${key} that is known to be ours.`);
   }
   const hash = checkpointHash(row.checkpoint).toString("hex");
-  for (const { checkpoint: then } of logged.get(index) ?? []) {
-    if (then === hash) continue;
-    findings.add("checkpoint-unknown", `Batch ${index} is not the one whose checkpoint was archived.`);
-  }
-  return { row, checkpoint };
+  for (const then of logged.get(index) ?? []) if (then.checkpoint !== hash) onUnknown(then);
+  return { row, checkpoint, isSound };
 }
 
 /** Whether a checkpoint continues the one before: its hash, the total and the interval of transactions. */
@@ -73,16 +82,33 @@ function follows(row: CheckpointRow, checkpoint: Checkpoint, before: CheckedChec
     row.cluster === before.row.cluster
       ? row.fromXid === before.row.toXid && row.floor === before.row.floor
       : isRestoreMarker(row) && row.floor >= before.row.floor;
+  // A server's timeline never decreases, and a release that knows timelines is continued by no other.
+  const known = row.cluster === before.row.cluster ? before.checkpoint?.timeline : undefined;
+  const isLater = known === undefined || (checkpoint.timeline !== undefined && checkpoint.timeline >= known);
   return (
     continues &&
+    isLater &&
     checkpoint.previous?.equals(checkpointHash(before.row.checkpoint)) === true &&
     (before.checkpoint === undefined || checkpoint.total === before.checkpoint.total + row.size)
   );
 }
 
-/** The checkpoint that a row should have. Its total, previous hash and key are only in the checkpoint itself. */
-function checkpointOfRow(row: CheckpointRow, { total, previous, key }: Checkpoint): string {
+/** The checkpoint that a row should have. Its timeline, total, previous hash and key are only in the checkpoint itself. */
+function checkpointOfRow(row: CheckpointRow, { timeline, total, previous, key }: Checkpoint): string {
   const { index: batch, cluster, floor, size, fromXid: from, toXid: to, sealedAt } = row;
   const root = merkleRoot(unpackLeaves(row.leaves).map(({ hash }) => hash));
-  return checkpointText({ cluster, batch, size, total, from, to, floor, root, previous, key, sealedAt });
+  return checkpointText({
+    cluster,
+    timeline,
+    batch,
+    size,
+    total,
+    from,
+    to,
+    floor,
+    root,
+    previous,
+    key,
+    sealedAt,
+  });
 }

@@ -8,6 +8,7 @@ import {
   type CheckpointRow,
   type Span,
 } from "./batches.ts";
+import { createFailovers, type Failover, failoverSentence, lostSentence } from "./failovers.ts";
 import { createFindings, type Finding } from "./findings.ts";
 import { checkpointHash } from "./checkpoint.ts";
 import { createSequenceGaps, type MissingNumbers } from "./sequence-gaps.ts";
@@ -36,6 +37,8 @@ export interface AuditVerification {
   readonly findings: readonly Finding[];
   /** Observations that are no findings, such as a restore. */
   readonly notices: readonly string[];
+  /** Where the audit log goes on on another timeline, in order. What it lost is known from the archived checkpoints. */
+  readonly failovers: readonly Failover[];
 }
 
 export interface VerifyDependencies {
@@ -69,6 +72,7 @@ export async function verifyAuditLog(
   const findings = createFindings();
   const numbers = createSequenceGaps();
   const notices: string[] = [];
+  const found = createFailovers();
   const logged = Map.groupBy(checkpoints, ({ batch }) => batch);
   const across = database.acrossCompanies;
   const pruned = await findPruned(across, loadMacKey);
@@ -83,6 +87,7 @@ export async function verifyAuditLog(
     onGenuine: (event) => {
       rowChanges.add(event);
       secretChanges.add(event);
+      found.addEvent(event);
     },
   });
 
@@ -114,7 +119,12 @@ export async function verifyAuditLog(
     };
     for (const row of page) {
       const before = last;
-      last = await checkCheckpoint({ findings, publicKeysOf, logged }, row, before);
+      last = await checkCheckpoint(
+        { findings, publicKeysOf, logged, onUnknown: found.addUnknown },
+        row,
+        before,
+      );
+      if (before !== undefined) found.add(before, last);
       batches++;
       if (before !== undefined && isRestoreMarker(row)) {
         await checkRun();
@@ -138,18 +148,31 @@ export async function verifyAuditLog(
   const end = last?.row ?? { index: 0, floor: 0n, toXid: "0" };
   const unsealed = await check.unsealed({ fromXid: end.toXid, toXid: undefined, ...positionsOf(end) });
 
-  for (const [batch, { length }] of logged) {
-    if (batch <= end.index) continue;
-    const sentence = `Batch ${batch}, whose checkpoint was archived, is missing: the audit log ends with batch ${end.index}.`;
-    findings.add("checkpoint-unknown", sentence, length);
+  for (const [batch, archived] of logged) if (batch > end.index) archived.forEach(found.addUnknown);
+  const { failovers, unexplained } = found.settle();
+  for (const { batch } of unexplained) {
+    findings.add(
+      "checkpoint-unknown",
+      batch > end.index
+        ? `Batch ${batch}, whose checkpoint was archived, is missing: the audit log ends with batch ${end.index}.`
+        : `Batch ${batch} is not the one whose checkpoint was archived.`,
+    );
+  }
+  for (const failover of failovers) {
+    for (const lost of failover.lost) findings.add("checkpoint-unknown", lostSentence(lost, failover));
+    notices.push(failoverSentence(failover));
   }
   if (pruned !== undefined) {
     notices.push(
       `Retained from ${pruned.until.toISOString()}: the events of batches 1 to ${pruned.through} were removed for their age. Their signed batches stay, and were checked.`,
     );
   }
-  for (const missing of numbers.findMissing(settledAfterMs, pruned?.until.getTime())) {
-    if (missing.outlived) findings.add("sequence-numbers-missing", sentenceOf(missing), missing.count);
+  const losses = failovers
+    .filter(({ acknowledged }) => acknowledged.length > 0)
+    .map(({ after, sealedAt }) => ({ fromMs: after.sealedAt.getTime(), toMs: sealedAt.getTime() }));
+  for (const missing of numbers.findMissing(settledAfterMs, pruned?.until.getTime(), losses)) {
+    if (missing.lost) notices.push(sentenceOf(missing));
+    else if (missing.outlived) findings.add("sequence-numbers-missing", sentenceOf(missing), missing.count);
     else notices.push(sentenceOf(missing));
   }
   // After the events, so that a concurrent change has a later revision than its latest event here.
@@ -171,6 +194,7 @@ export async function verifyAuditLog(
           },
     findings: findings.list(),
     notices,
+    failovers,
   };
 }
 
@@ -189,10 +213,12 @@ async function findPruned(
   return undefined;
 }
 
-function sentenceOf({ writerId, first, count, outlived }: MissingNumbers): string {
+function sentenceOf({ writerId, first, count, outlived, lost }: MissingNumbers): string {
   const which = count === 1 ? `Event ${first}` : `Events ${first} to ${first + count - 1}`;
-  const fate = outlived
-    ? "missing: removed, because the process would have said that it did not use the number"
-    : "missing at its end: under way, or not written because the process was killed, or removed before being sealed";
+  const fate = lost
+    ? "missing around an acknowledged failover: lost with it, or not written"
+    : outlived
+      ? "missing: removed, because the process would have said that it did not use the number"
+      : "missing at its end: under way, or not written because the process was killed, or removed before being sealed";
   return `${which} of the process ${writerId} ${count === 1 ? "is" : "are"} ${fate}.`;
 }

@@ -94,6 +94,8 @@ const actionWords: Readonly<Record<AuditAction, string>> = {
   "audit.export": "Export the audit log",
   "audit.unused-sequence-numbers": "Report unused sequence numbers",
   "audit.prune": "Delete events past their retention",
+  "audit.acknowledge-failover": "Acknowledge a failover",
+  "audit.lost-checkpoint": "Acknowledge a lost checkpoint",
   "operator.create": "Create an operator",
   "operator.list": "List the operators",
   "operator.link": "Link an operator to a person",

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
-import type { AuditVerification } from "@repo/audit-log";
+import type { AuditVerification, LoggedCheckpoint } from "@repo/audit-log";
 import { z } from "zod";
 import { parseJson } from "@repo/catalog";
 import { defineCommand } from "../command.ts";
@@ -46,21 +46,27 @@ through an API. For operators. docs/audit-log.md says what this shows and what i
   },
 });
 
-type Checkpoints = { readonly batch: number; readonly checkpoint: string }[];
+/** An archived line, with the time of its log line. */
+export interface ArchivedCheckpoint extends LoggedCheckpoint {
+  readonly time?: string | undefined;
+}
 
 const SealedLine = z.object({
   msg: z.literal("checkpoint signed"),
   batch: z.int().positive(),
   checkpoint: z.string().regex(/^[0-9a-f]{64}$/),
+  timeline: z.int().positive().optional(),
+  events: z.int().nonnegative().optional(),
+  time: z.iso.datetime({ offset: true }).optional(),
 });
 
 /** @throws {UsageError} where the file cannot be read, or has none: nothing would have been compared */
-async function readCheckpoints(path: string): Promise<Checkpoints> {
-  const checkpoints: Checkpoints = [];
+export async function readCheckpoints(path: string): Promise<ArchivedCheckpoint[]> {
+  const checkpoints: ArchivedCheckpoint[] = [];
   try {
     for await (const line of createInterface({ input: createReadStream(path) })) {
-      const { batch, checkpoint } = SealedLine.safeParse(parseJson(line)).data ?? {};
-      if (batch !== undefined && checkpoint !== undefined) checkpoints.push({ batch, checkpoint });
+      const sealed = SealedLine.safeParse(parseJson(line)).data;
+      if (sealed !== undefined) checkpoints.push(sealed);
     }
   } catch {
     throw new UsageError("--checkpoints names a file that cannot be read.");
@@ -71,7 +77,7 @@ async function readCheckpoints(path: string): Promise<Checkpoints> {
 }
 
 function verify(options: {
-  readonly checkpoints?: Checkpoints;
+  readonly checkpoints?: readonly ArchivedCheckpoint[];
   readonly publicKeys: string | undefined;
 }): Promise<AuditVerification> {
   rejectApiUrl("The audit log is not verified");

@@ -82,6 +82,7 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     "audit_batches_sealed_total 1",
     'audit_alarms_total{code="AUDIT_CHANGED"} 1',
     'audit_alarms_total{code="AUDIT_RESTORED"} 0',
+    'audit_alarms_total{code="AUDIT_FAILED_OVER"} 0',
     'audit_alarms_total{code="AUDIT_LAGS"} 0',
     'audit_alarms_total{code="AUDIT_NOT_SEALED"} 0',
     'cache_hits_total{kind="value"} 1',

@@ -13,6 +13,7 @@ import type { Companies } from "../companies/companies.ts";
 import { cursorOf, readCursor } from "./cursor.ts";
 import { checkSpan, scopeOf, selectOfCompany, selectOfPlatform } from "./event-list.ts";
 import { fingerprintOf, selectProof } from "./proof.ts";
+import { createFailoverAcknowledgements, type FailoverAcknowledgements } from "./failover.ts";
 import { roundSpan, selectSummary } from "./summary.ts";
 import {
   type AuditVerifications,
@@ -46,7 +47,7 @@ export interface ExportedPage {
 }
 
 /** Lists, exports and verifies the audit log for permitted callers. */
-export interface AuditService extends AuditVerifications {
+export interface AuditService extends AuditVerifications, FailoverAcknowledgements {
   /** Lists events that fit the filters, the newest first. @throws {TenantSecretsError} NOT_FOUND, FORBIDDEN, INVALID_INPUT */
   list(caller: Caller, options: AuditListOptions): Promise<EventPage>;
   /** Counts what was done in one company or in all, from sealed events. @throws {TenantSecretsError} as `list` */
@@ -126,6 +127,7 @@ export function createAuditService({ companies, ...parts }: Dependencies): Audit
     },
 
     ...verification,
+    ...createFailoverAcknowledgements(parts),
 
     proof: async (caller, { company: subdomain }) => {
       const asked = { caller, action: "audit.proof", verb: "audit" } as const;

@@ -1,5 +1,7 @@
 import { expect, test, vi } from "vitest";
-import type { SealedBatch } from "@repo/audit-log";
+import { createAuditLog, type SealedBatch } from "@repo/audit-log";
+import { createAuditKeys } from "../keys/audit-keys.ts";
+import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { createFixture, operator, product } from "../testing/fixture.ts";
 import { createTasks } from "../jobs/jobs.ts";
 
@@ -55,7 +57,17 @@ async function countAll(): Promise<{ readonly events: number; readonly batches: 
 }
 
 test("expired events are deleted while their checkpoints stay, and verification reports the start of the retention period", async () => {
-  await daysAgo(100, () => writeAndSeal(8));
+  const keys = createAuditKeys(
+    fixture.database,
+    createMasterKeys(fixture.database, fixture.infisical, "default"),
+  );
+  const audit = createAuditLog(fixture.database, keys);
+  await daysAgo(100, async () => {
+    await writeAndSeal(4);
+    const lost = { action: "audit.lost-checkpoint", version: 9, subject: "a".repeat(64) } as const;
+    await audit.record(operator, { ...lost, outcome: "success" });
+    await writeAndSeal(4);
+  });
   await daysAgo(50, () => writeAndSeal(5));
   await writeAndSeal(3);
   const before = await countAll();
@@ -66,11 +78,15 @@ test("expired events are deleted while their checkpoints stay, and verification 
   await prune(60);
   const after = await countAll();
   expect(after.batches).toBeGreaterThanOrEqual(before.batches);
-  const [oldest] = await superuser`select min(occurred_at) as at from audit_events`;
+  const [oldest] = await superuser`
+    select min(occurred_at) as at from audit_events where action <> 'audit.lost-checkpoint'`;
   const ageDays = (Date.now() - new Date(String(oldest?.["at"])).getTime()) / dayMs;
   expect(ageDays).toBeGreaterThan(49);
   expect(ageDays).toBeLessThan(60);
   expect(after.events).toBeLessThan(before.events);
+
+  // What an operator acknowledged once is not a finding again after its retention.
+  expect(await superuser`select from audit_events where action = 'audit.lost-checkpoint'`).toHaveLength(1);
 
   const { findings, notices, batches } = await verify();
   expect(findings).toEqual([]);

@@ -57,13 +57,11 @@ export const toCheck = { verb: "audit", to: "check the audit log" } as const;
 /** The actor of what the product verifies by itself. */
 export const verifier = systemCaller("audit-log", { verbs: [], secretKeys: [] });
 
-export function createVerifications(parts: VerificationParts): AuditVerifications {
-  const { database, operations } = parts;
-
-  const verifyWith = async (
-    { publicKeys, ...options }: VerifyAuditOptions,
-    across: Across,
-  ): Promise<AuditVerification> => {
+/** Verifies the whole audit log, without an event. */
+export function createVerifyWith(
+  parts: Omit<VerificationParts, "database" | "operations">,
+): (options: VerifyAuditOptions, across: Across) => Promise<AuditVerification> {
+  return async ({ publicKeys, ...options }, across) => {
     const { loadMacKey, rowKeys, companyKeys, loadSigningKey } = parts;
     const given = publicKeys === undefined ? undefined : readPublicKeys(publicKeys);
     const macKeys = await selectKeyVersions(across, "mac");
@@ -85,6 +83,11 @@ export function createVerifications(parts: VerificationParts): AuditVerification
       options,
     );
   };
+}
+
+export function createVerifications(parts: VerificationParts): AuditVerifications {
+  const { database, operations } = parts;
+  const verifyWith = createVerifyWith(parts);
 
   return {
     verify: (caller, options) =>
