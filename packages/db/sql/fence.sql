@@ -3,7 +3,6 @@
 -- statement, or a stable function, would see the epoch from before the wait for the lock.
 --
 -- The holder of a hold enters all the same.
-drop function if exists enter_company(uuid, integer);
 create or replace function enter_company(company uuid, epoch integer, holder uuid default null) returns text
   language plpgsql volatile
   set search_path = pg_catalog

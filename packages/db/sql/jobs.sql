@@ -31,7 +31,6 @@ grant execute on function
 -- are rows: each process that runs jobs adds its own, and the application's role may use those. The maintenance role, which
 -- could add any job without this, may name a task that no process has started with yet. A key belongs to its task, so that no
 -- job of another task is replaced.
-drop function if exists enqueue_job(text, json, text, timestamptz);
 create or replace function enqueue_jobs(task text, jobs json) returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog

@@ -1,7 +1,6 @@
 -- The look-ups that come before a company is known. They run as the maintenance role, which the policies let
 -- through, with a pinned search_path, and answer exactly one row or none.
-drop function if exists find_company(text), find_api_key(text), find_operator(text), find_user(uuid);
-create function find_company(wanted text)
+create or replace function find_company(wanted text)
   returns table (id uuid, subdomain text, infisical_folder text, secret_store text, store_epoch integer, status text,
     second_factor_required boolean, home_region text, home_epoch integer, revision integer, mac_key_version smallint, mac bytea)
   language sql stable security definer
@@ -12,7 +11,7 @@ as $$
   from public.companies c where c.subdomain = wanted and c.deleted_at is null
 $$;
 
-create function find_api_key(wanted text)
+create or replace function find_api_key(wanted text)
   returns table (id uuid, company_id uuid, prefix text, hash text, verbs text[], key_patterns text[], addresses text[],
     created_by_kind text, created_by_id text, expires_at timestamptz, revoked boolean, company_ids uuid[],
     revision integer, mac_key_version smallint, mac bytea)
@@ -26,7 +25,7 @@ as $$
   from public.api_keys k where k.prefix = wanted
 $$;
 
-create function find_operator(wanted text)
+create or replace function find_operator(wanted text)
   returns table (id uuid, token_prefix text, token_hash text, user_id uuid, expires_at timestamptz, revoked boolean,
     revision integer, mac_key_version smallint, mac bytea)
   language sql stable security definer
@@ -37,7 +36,7 @@ as $$
 $$;
 
 -- Who a person is, where they belong and what operator they may act as, in one look, before a company is known.
-create function find_user(wanted uuid)
+create or replace function find_user(wanted uuid)
   returns table (id uuid, email text, disabled boolean, revision integer, mac_key_version smallint, mac bytea, memberships json,
     link json)
   language sql stable security definer

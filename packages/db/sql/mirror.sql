@@ -28,8 +28,7 @@ create constraint trigger mirror_update after update on company_secrets deferrab
 
 -- The first statement of each transaction of a pass of the mirror: extends its lease, if it still has one. A mirror that was
 -- switched off, or that another pass has taken over, is refused. The application's role has no other access to leases.
-drop function if exists hold_mirror(uuid, uuid);
-create function hold_mirror(company uuid, holder uuid) returns boolean
+create or replace function hold_mirror(company uuid, holder uuid) returns boolean
   language plpgsql volatile security definer
   set search_path = pg_catalog
 as $$

@@ -1,8 +1,7 @@
 -- A company's move to another region. What only its home has is there, and nowhere else.
 
 -- The region that takes a company over fences all earlier homes, itself by the epoch that the company's row has then.
-drop function if exists claim_home(uuid);
-create function claim_home(company uuid) returns void
+create or replace function claim_home(company uuid) returns void
   language sql volatile security definer
   set search_path = pg_catalog
 as $$
@@ -15,8 +14,7 @@ $$;
 
 -- Deletes all that only a home has, once another region says that it is the home by a later epoch. The keys are destroyed
 -- first: a key that is not has a wrap.
-drop function if exists leave_home(uuid);
-create function leave_home(company uuid) returns void
+create or replace function leave_home(company uuid) returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog
 as $$
@@ -46,8 +44,7 @@ begin
 end $$;
 
 -- An offer of a move that was not taken in time.
-drop function if exists withdraw_move(uuid);
-create function withdraw_move(company uuid) returns void
+create or replace function withdraw_move(company uuid) returns void
   language sql volatile security definer
   set search_path = pg_catalog
 as $$

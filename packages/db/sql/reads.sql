@@ -2,10 +2,9 @@
 -- and do nothing else: the scope of a company would be set from the very argument that is compared here, at a cost of its own
 -- for each secret. All that the MAC of a head is over comes with it, named as in SecretHeadRow (secret-heads.ts). Grace windows
 -- and the canary are null where there are none: few heads have any, and a JSON text is parsed for each.
-drop function if exists read_secret(uuid, text), read_secrets(uuid[], integer[], text[]), read_secrets(uuid[], text[]);
 
 -- Most reads that the cache does not answer are of one secret: one row and no set of them.
-create function read_secret(
+create or replace function read_secret(
   company uuid, wanted text,
   out "companyId" uuid, out "secretKey" text, out "encrypted" text, out "companyKeyVersion" integer,
   out "currentVersion" integer, out "origin" text, out "removed" boolean, out "expiresAtMs" float8,
@@ -24,7 +23,7 @@ begin
     from public.company_secrets s where s.company_id = company and s.secret_key = wanted;
 end $$;
 
-create function read_secrets(companies uuid[], wanted text[])
+create or replace function read_secrets(companies uuid[], wanted text[])
   returns table (
     "companyId" uuid, "secretKey" text, "encrypted" text, "companyKeyVersion" integer, "currentVersion" integer,
     "origin" text, "removed" boolean, "expiresAtMs" float8, "pendingVersion" integer, "lastVersion" integer,
@@ -48,8 +47,7 @@ grant execute on function read_secret(uuid, text), read_secrets(uuid[], text[])
 
 -- Copies of secrets that came from their homes, one for each pair of company and secret key that is asked for. What an earlier home
 -- has left here is none. The beat says up to when, by the home's clock, what is here is complete.
-drop function if exists list_copies(text, uuid), read_copies(text, uuid[], text[]), read_copy(text, uuid, text);
-create function read_copy(
+create or replace function read_copy(
   own_region text, company uuid, wanted text,
   out "companyId" uuid, out "secretKey" text, out "homeRegion" text, out "homeEpoch" integer, out "body" text, out "beatAtMs" float8)
   language plpgsql stable security definer
@@ -66,7 +64,7 @@ begin
   end if;
 end $$;
 
-create function read_copies(own_region text, companies uuid[], wanted text[])
+create or replace function read_copies(own_region text, companies uuid[], wanted text[])
   returns table (
     "companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, "body" text, "beatAtMs" float8)
   language plpgsql stable security definer
@@ -78,7 +76,7 @@ begin
       cross join lateral public.read_copy(own_region, w.company, w.secret_key) c
     where c."companyId" is not null;
 end $$;
-create function list_copies(own_region text, company uuid)
+create or replace function list_copies(own_region text, company uuid)
   returns table (
     "companyId" uuid, "secretKey" text, "homeRegion" text, "homeEpoch" integer, "body" text, "beatAtMs" float8)
   language plpgsql stable security definer
@@ -91,8 +89,7 @@ begin
 end $$;
 
 -- When a home last wrote to this region, by its clock, in milliseconds of Unix time.
-drop function if exists read_beat(text, text);
-create function read_beat(own_region text, home text) returns float8
+create or replace function read_beat(own_region text, home text) returns float8
   language sql stable security definer
   set search_path = pg_catalog
 as $$

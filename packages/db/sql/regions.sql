@@ -12,8 +12,7 @@ alter table region_beats owner to tenant_secrets_copies;
 -- read_secret answers with, and for lists when it was made and changed. The MAC of a head is over all of it but for these times and
 -- the encrypted value, which is bound to its version; both are made by the process that wrote the head, under the company key. A
 -- secret that is removed, has no current value, or whose value is destroyed, has no copy.
-drop function if exists copy_secrets(uuid, text[], text);
-create function copy_secrets(company uuid, wanted text[], region_only text) returns void
+create or replace function copy_secrets(company uuid, wanted text[], region_only text) returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog
 as $$
@@ -340,8 +339,7 @@ create or replace trigger notify_copy after insert or update or delete on region
 alter table region_copies enable replica trigger notify_copy;
 
 -- Says to all regions that this home is there, and how late it is.
-drop function if exists beat_regions(text);
-create function beat_regions(home text) returns void
+create or replace function beat_regions(home text) returns void
   language sql volatile security definer
   set search_path = pg_catalog
 as $$

@@ -1,7 +1,6 @@
 -- How the secrets of the company that the transaction is set to are rotated, each with its rotation that is not over. It runs as
 -- the maintenance role: the application's role reaches neither policies nor runs by itself.
-drop function if exists rotations_of_company();
-create function rotations_of_company()
+create or replace function rotations_of_company()
   returns table (secret_key text, driver text, state text, next_due_at timestamptz, run uuid, run_state text, run_phase text,
     run_not_before timestamptz)
   language sql stable security definer

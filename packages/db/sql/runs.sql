@@ -1,8 +1,7 @@
 -- Extends the caller's lease on a run and stores the run's position, if the run is still its caller's to drive. It is the first
 -- statement of a step's transaction: a takeover waits for that transaction, and all later ones of the old holder are rejected.
 -- The application role has no other access to runs, and learns holder and token only from the process that took the lease.
-drop function if exists hold_run(uuid, uuid, bigint, integer, text, integer, real);
-create function hold_run(run uuid, holder uuid, token bigint, seconds integer, position_json text, done_now integer, rate_now real)
+create or replace function hold_run(run uuid, holder uuid, token bigint, seconds integer, position_json text, done_now integer, rate_now real)
   returns text
   language plpgsql volatile security definer
   set search_path = pg_catalog

@@ -121,7 +121,7 @@ async function lockingTables(
             names text;
           begin
             select string_agg(format('%I.%I', schemaname, tablename), ', ' order by schemaname, tablename) into names
-              from pg_tables where schemaname in ('public', 'sign_in');
+              from pg_tables where schemaname in ('public', 'sign_in', 'graphile_worker');
             if names is not null then execute 'lock table ' || names || ' in access exclusive mode'; end if;
           end $$`.simple();
         isLocked = true;

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DatabaseUrls } from "@repo/db";
 import type { InfisicalEmulator } from "@repo/infisical/emulator";
@@ -37,15 +38,21 @@ export function variablesOf(
 /** Node caches compiled code here, which makes later starts faster. In the checkout, because Node executes it. */
 const compiled = fileURLToPath(new URL("../../node_modules/.cache/compiled", import.meta.url));
 
+/** The sources of this API. */
+const ownSources = fileURLToPath(new URL("..", import.meta.url));
+
 /**
  * Starts the server or the worker as it is deployed, with these variables and those of the compile cache alone. The caller
  * ends it.
+ *
+ * @param sources the folder of the program; that of this checkout unless given
  */
 export function startServer(
   variables: Readonly<Record<string, string>>,
   program: "server" | "worker" = "server",
+  sources: string = ownSources,
 ): ServerProcess {
-  const file = fileURLToPath(new URL(`../${program}.ts`, import.meta.url));
+  const file = path.join(sources, `${program}.ts`);
   const child = spawn(process.execPath, [file], {
     env: { PORT: "0", DRAIN_SECONDS: "0", NODE_COMPILE_CACHE: compiled, ...variables },
     stdio: "pipe",

@@ -17,6 +17,7 @@ export {
   startServer,
 } from "./two-regions.ts";
 export { whenDone } from "./when-done.ts";
+export { releases } from "../releases/released.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -46,10 +47,19 @@ export function createTestDatabase(): Promise<TestDatabase> {
   return cloneDatabase(inject("testCluster").template);
 }
 
+/** As `provisionDatabase` leaves one, without tables. */
+export async function createEmptyDatabase(): Promise<TestDatabase> {
+  const database = newName();
+  await asSuperuser(inject("testCluster").superuserUrl, async (sql) => {
+    await execute(sql, "create database %I template template0 owner tenant_secrets_migration", database);
+    await restrictDatabase(sql, database);
+  });
+  return asTestDatabase(database);
+}
+
 async function cloneDatabase(template: string): Promise<TestDatabase> {
-  const cluster = inject("testCluster");
-  const database = `test_${randomBytes(8).toString("hex")}`;
-  await asSuperuser(cluster.superuserUrl, async (sql) => {
+  const database = newName();
+  await asSuperuser(inject("testCluster").superuserUrl, async (sql) => {
     await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${template}`;
     // Of the two ways to copy one the quicker where nothing is synchronised to a disk: see cluster.ts.
     await execute(
@@ -60,6 +70,13 @@ async function cloneDatabase(template: string): Promise<TestDatabase> {
     );
     await restrictDatabase(sql, database);
   });
+  return asTestDatabase(database);
+}
+
+const newName = (): string => `test_${randomBytes(8).toString("hex")}`;
+
+function asTestDatabase(database: string): TestDatabase {
+  const cluster = inject("testCluster");
   return {
     urls: {
       application: databaseUrl(cluster.urls.application, database),

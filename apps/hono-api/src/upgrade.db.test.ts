@@ -1,0 +1,214 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { connectDatabase, migrateDatabase } from "@repo/db";
+import { createEmptyDatabase, type TestDatabase } from "@repo/db/testing";
+import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createInfisicalClient } from "@repo/infisical";
+import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
+import { createTenantSecrets } from "@repo/tenant-secrets";
+import { createTenantSecretsClient } from "@repo/tenant-secrets/client";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { operator } from "./testing/fixture.ts";
+import { unpackLastRelease, type LastRelease } from "./testing/last-release.ts";
+import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
+
+// What an upgrade and a rollback are: docs/upgrades.md. Each is run with the programs of the last release as they were.
+
+const companies = ["acmecorp", "codewiser"] as const;
+const writers = 3;
+
+let last: LastRelease;
+let database: TestDatabase;
+let emulator: InfisicalEmulator;
+const processes: ServerProcess[] = [];
+
+beforeAll(async () => {
+  [last, database, emulator] = await Promise.all([
+    unpackLastRelease(),
+    createEmptyDatabase(),
+    startInfisicalEmulator(),
+  ]);
+});
+
+afterAll(async () => {
+  for (const each of processes) each.kill("SIGKILL");
+  await Promise.all(processes.map((each) => each.ended));
+  await emulator.stop();
+  await database.drop();
+  await last.remove();
+});
+
+/** Runs in the folder of the last release's API: migrates, makes companies, and prints an API key for them. */
+const preparation = `
+  import { randomBytes } from "node:crypto";
+  import { connectDatabase, migrateDatabase } from "@repo/db";
+  import { deliveryChatCatalog } from "@repo/delivery-chat";
+  import { createInfisicalClient } from "@repo/infisical";
+  import { createTenantSecrets } from "@repo/tenant-secrets";
+  const { urls, emulator, companies } = JSON.parse(process.argv[2]);
+  await migrateDatabase(urls.migration);
+  const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
+  const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
+  await infisical.putSecret("/hono-api", "MASTER_ENCRYPTION_KEY", randomBytes(32).toString("hex"));
+  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, cache: false });
+  const operator = { actor: { kind: "operator", id: "test-operator" } };
+  for (const subdomain of companies)
+    await secrets.admin.companies.create(operator, { subdomain, secretStore: subdomain === "acmecorp" ? "database" : "hybrid" });
+  const { apiKey } = await secrets.admin.apiKeys.create(operator, {
+    name: "load", companies, platform: true, verbs: ["describe", "use", "write", "delete"], secretKeys: ["*"],
+    expiresAt: new Date(Date.now() + 3_600_000),
+  });
+  console.log(apiKey);
+  await secrets.stop();
+  await database.close();
+  process.exit(0);
+`;
+
+async function prepareWithLastRelease(): Promise<string> {
+  const file = path.join(last.folder, "apps/hono-api/src/prepare.ts");
+  await writeFile(file, preparation);
+  const { siteUrl, clientId, clientSecret, projectId } = emulator;
+  const given = { urls: database.urls, emulator: { siteUrl, clientId, clientSecret, projectId }, companies };
+  const { stdout } = await promisify(execFile)(process.execPath, [file, JSON.stringify(given)]);
+  return stdout.trim();
+}
+
+interface Serving {
+  readonly process: ServerProcess;
+  readonly url: string;
+}
+
+async function start(which: "last" | "new"): Promise<Serving> {
+  const limits = { RATE_LIMIT_CALLS_PER_SECOND: "100000", RATE_LIMIT_COMPANY_CALLS_PER_SECOND: "100000" };
+  const started = startServer(
+    { ...variablesOf(database.urls, emulator), ...limits },
+    "server",
+    which === "last" ? path.join(last.folder, "apps/hono-api/src") : undefined,
+  );
+  processes.push(started);
+  const url = await started.url();
+  await started.says(/"ready: /);
+  return { process: started, url };
+}
+
+/** Reads, writes and lists, one after the other for each writer, through whatever serves at that moment. */
+function startLoad(credential: string, serving: () => readonly string[]) {
+  const failures: string[] = [];
+  const written = new Map<string, readonly string[]>();
+  let calls = 0;
+  let isOver = false;
+  const through = (company: string) => {
+    const urls = serving();
+    const url = urls[calls++ % urls.length] ?? "";
+    return createTenantSecretsClient({ url, credential, catalog: deliveryChatCatalog }).company(company);
+  };
+  const work = async (company: string, secretKey: `CUSTOM_${string}`): Promise<void> => {
+    const values: string[] = [];
+    while (!isOver) {
+      try {
+        const value = `fake-${randomBytes(6).toString("hex")}`;
+        await through(company).set(secretKey, value);
+        values.push(value);
+        for (let read = 0; read < 3; read++) {
+          const found = await through(company).get(secretKey);
+          if (!values.includes(String(found))) failures.push(`${secretKey} was ${String(found)}`);
+        }
+        const { secrets } = await through(company).list();
+        if (!secrets.some((each) => each.secretKey === secretKey))
+          failures.push(`${secretKey} is not listed`);
+      } catch (error) {
+        failures.push(error instanceof Error ? `${error.constructor.name} ${error.message}` : String(error));
+      }
+    }
+    written.set(`${company} ${secretKey}`, values);
+  };
+  const all = companies.flatMap((company) =>
+    Array.from({ length: writers }, (_, n) => work(company, `CUSTOM_OF_${n}`)),
+  );
+  return {
+    failures,
+    calls: () => calls,
+    /** So many more calls. */
+    goOn: async (more: number): Promise<void> => {
+      const until = calls + more;
+      await expect.poll(() => calls >= until, { interval: 20 }).toBe(true);
+    },
+    end: async (): Promise<ReadonlyMap<string, readonly string[]>> => {
+      isOver = true;
+      await Promise.all(all);
+      return written;
+    },
+  };
+}
+
+async function stop({ process: stopping }: Serving): Promise<void> {
+  stopping.kill("SIGTERM");
+  expect(await stopping.ended).toBe(0);
+}
+
+test("an upgrade from the last release and a rollback to it fail no request, and lose no value, version or event", async () => {
+  const credential = await prepareWithLastRelease();
+  const before = await start("last");
+  let serving = [before.url];
+  const load = startLoad(credential, () => serving);
+  await load.goOn(60);
+
+  expect((await migrateDatabase(database.urls.migration)).outcome).toBe("migrated");
+  await load.goOn(60);
+  expect(load.failures, before.process.output()).toEqual([]);
+
+  const after = await start("new");
+  serving = [before.url, after.url];
+  await load.goOn(120);
+  serving = [after.url];
+  await load.goOn(30);
+  await stop(before);
+  await load.goOn(60);
+  expect(load.failures, before.process.output()).toEqual([]);
+
+  const back = await start("last");
+  serving = [after.url, back.url];
+  await load.goOn(60);
+  serving = [back.url];
+  await load.goOn(30);
+  await stop(after);
+  await load.goOn(60);
+  const written = await load.end();
+  await stop(back);
+  expect(load.failures, before.process.output()).toEqual([]);
+  console.log(`${load.calls()} calls, none failed, of release ${last.release} and this one`);
+  await expectWhole(written);
+});
+
+/** Compares what the load has written with what there is, by this release's programs. */
+async function expectWhole(written: ReadonlyMap<string, readonly string[]>): Promise<void> {
+  const { application, maintenance } = database.urls;
+  const connection = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+  try {
+    const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
+    const secrets = createTenantSecrets({
+      database: connection,
+      infisical,
+      catalog: deliveryChatCatalog,
+      cache: false,
+    });
+    for (const [place, values] of written) {
+      const [company = "", secretKey = ""] = place.split(" ");
+      const rows = await connection.acrossCompanies((statements) =>
+        statements.execute(`select h.last_version as last, count(v.version)::int as versions from company_secrets h
+          join company_secret_versions v on v.company_id = h.company_id and v.secret_key = h.secret_key
+          where h.company_id = (select id from companies where subdomain = '${company}') and h.secret_key = '${secretKey}'
+          group by 1`),
+      );
+      expect([place, ...rows]).toEqual([place, { last: values.length, versions: values.length }]);
+    }
+    const { findings } = await secrets.admin.audit.verify(operator, { settledAfterMs: 0 });
+    expect(findings).toEqual([]);
+    await secrets.stop();
+  } finally {
+    await connection.close();
+  }
+}
