@@ -21,7 +21,7 @@ import { serveOpenApi, serveServices } from "./routes/services.ts";
 import { createReadiness, type ReadinessOptions } from "./routes/readiness.ts";
 import { serveTrpc } from "./routes/trpc.ts";
 
-export interface AppOptions extends Omit<ReadinessOptions, "regions"> {
+export interface AppOptions extends Omit<ReadinessOptions, "regions" | "signIn"> {
   readonly secrets: TenantSecrets<Catalog>;
   readonly log: Log;
   readonly metrics: Pick<Metrics, "request" | "inFlight" | "shed">;
@@ -37,7 +37,7 @@ export interface AppOptions extends Omit<ReadinessOptions, "regions"> {
   readonly allowedOrigins: readonly string[];
   readonly maxRequestsInFlight: number;
   /** The sign-in of people. Undefined where the deployment has none. */
-  readonly signIn?: Pick<SignIn, "handler"> | undefined;
+  readonly signIn?: Pick<SignIn, "handler" | "checkWrites"> | undefined;
 }
 
 /** The routes behind their middleware. Opens no connection. */

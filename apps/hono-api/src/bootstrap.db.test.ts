@@ -179,7 +179,9 @@ describe("the URLs of the database", () => {
     const log = createLog("info", { write: (line) => void lines.push(line) });
     const startUp = createStartUp(log);
     const database = { prepareNothing: (pool: string) => void unprepared.push(pool) };
-    const run = (signal = never) => startUp.run(connectionsCheck({ env, database, log, runsJobs }), signal);
+    const signIn = { prepareNothing: () => void unprepared.push("sign-in") };
+    const check = connectionsCheck({ env, database, signIn, log, runsJobs });
+    const run = (signal = never) => startUp.run(check, signal);
     return { run, lines, unprepared, problem: () => startUp.problem()?.error };
   }
 

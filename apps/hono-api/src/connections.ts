@@ -1,4 +1,5 @@
 import { ConnectionProblem, inspectConnection, type Database, type Finding } from "@repo/db";
+import type { SignIn } from "@repo/sign-in";
 import type { ApiEnvironment } from "./env.ts";
 import type { Log } from "./log.ts";
 import { StartupError } from "./bootstrap.ts";
@@ -15,6 +16,7 @@ type Urls = Pick<
 interface ConnectionsToCheck {
   readonly env: Urls;
   readonly database: Pick<Database, "prepareNothing">;
+  readonly signIn: Pick<SignIn, "prepareNothing"> | undefined;
   readonly log: Log;
   /** Whether this process runs jobs, which need connections with a session. */
   readonly runsJobs: boolean;
@@ -49,7 +51,7 @@ export function connectionsCheck(connections: ConnectionsToCheck): () => Promise
  * @throws {StartupError} when the server rejects one of them, or a pooler breaks one that needs a session
  * @throws {ConnectionProblem} when the server of one of them is unreachable
  */
-async function checkConnections({ env, database, log, runsJobs }: ConnectionsToCheck): Promise<void> {
+async function checkConnections({ env, database, signIn, log, runsJobs }: ConnectionsToCheck): Promise<void> {
   const given = names.flatMap((name) => (env[name] === undefined ? [] : [{ name, url: env[name] }]));
   const outcomes = await Promise.allSettled(given.map(({ name, url }) => inspectConnection(name, url)));
   const problems = outcomes.flatMap((outcome): unknown[] =>
@@ -74,13 +76,15 @@ async function checkConnections({ env, database, log, runsJobs }: ConnectionsToC
       `DATABASE_MAINTENANCE_URL goes through a pooler in transaction mode, behind which jobs cannot run: ${remedy}, or ` +
         "set JOBS=none here and start a worker that has one.",
     );
-  for (const [name, pool] of [
-    ["DATABASE_URL", "application"],
-    ["DATABASE_MAINTENANCE_URL", "maintenance"],
-  ] as const) {
+  const pools: readonly (readonly [string, () => void])[] = [
+    ["DATABASE_URL", () => database.prepareNothing("application")],
+    ["DATABASE_MAINTENANCE_URL", () => database.prepareNothing("maintenance")],
+    ["DATABASE_SIGN_IN_URL", () => signIn?.prepareNothing()],
+  ];
+  for (const [name, prepareNothing] of pools) {
     const finding = found.get(name);
     if (finding === undefined) continue;
-    if (!finding.prepares) database.prepareNothing(pool);
+    if (!finding.prepares) prepareNothing();
     if (finding.isPooled || !finding.prepares) log("info", decisionOf(name, finding));
   }
 }

@@ -137,13 +137,14 @@ describe("a server that stops", () => {
         await slow.promise;
         return c.text("slow");
       });
-    const { url, stop } = await start(app);
+    const server = await start(app);
+    const { url } = server;
     servers.length = 0;
     const get = (path: string) => sendRaw(url, `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`);
     const running = get("/slow");
     await sleep(100);
     let isStopped = false;
-    const stopped = stop(10_000, 1500).then(() => (isStopped = true));
+    const stopped = server.stop(10_000, 1500).then(() => (isStopped = true));
     // Ends with the connection, which the server would keep for 75 s.
     for (let i = 0; i < 3; i++) expect(await get("/")).toMatch(/\r\nconnection: close\r\n[^]*here$/i);
     expect(isStopped).toBe(false);

@@ -106,7 +106,7 @@ function isProbed({ url = "" }: IncomingMessage): boolean {
  * Closes connections in a way that loses no request: once the process leaves, each response says that its connection closes,
  * those of requests under way too. A client that was told sends its next request on another connection.
  */
-function createLeaving(): { leave(): void; closeAfter(outgoing: ServerResponse): void } {
+function createLeaving(): { leave: () => void; closeAfter: (outgoing: ServerResponse) => void } {
   const unanswered = new Set<ServerResponse>();
   let isLeaving = false;
   const say = (outgoing: ServerResponse): void => void outgoing.setHeader("connection", "close");

@@ -203,7 +203,14 @@ it("the API is ready while all servers are, and degraded while only Infisical is
     200,
     {
       status: "ready",
-      checks: { database: "ok", masterKey: "ok", infisical: "ok", notifications: "ok", regions: "ok" },
+      checks: {
+        database: "ok",
+        maintenance: "ok",
+        masterKey: "ok",
+        infisical: "ok",
+        notifications: "ok",
+        regions: "ok",
+      },
     },
   ]);
   const fresh = await startApi({ backends });
@@ -213,7 +220,7 @@ it("the API is ready while all servers are, and degraded while only Infisical is
   for (let i = 0; i < 20; i++) looks.push(await send(fresh.url, { path: "/readyz" }));
   expect(new Set(looks.map(({ status, body }) => `${status} ${body}`))).toEqual(
     new Set([
-      `200 {"status":"degraded","checks":{"database":"ok","masterKey":"ok","infisical":"Infisical failed to handle the request; try again, then look at its log","notifications":"ok","regions":"ok"}}`,
+      `200 {"status":"degraded","checks":{"database":"ok","maintenance":"ok","masterKey":"ok","infisical":"Infisical failed to handle the request; try again, then look at its log","notifications":"ok","regions":"ok"}}`,
     ]),
   );
   // One look of a few calls, however many probes.

@@ -6,6 +6,7 @@ import { DatabaseError } from "./errors.ts";
 import { createReplaceablePool, type ReplaceablePool } from "./pool.ts";
 import { fitSchema, readSchemaVersion } from "./releases/schema-state.ts";
 import { assertApplicationRole } from "./roles.ts";
+import { assertTakesWrites, takesWrites } from "./takes-writes.ts";
 import { createShares } from "./shares.ts";
 
 /** Runs the statements of one transaction: drizzle's builder. */
@@ -80,6 +81,12 @@ export interface Database {
    * @throws {SchemaError} where they do not
    */
   check(): Promise<string | undefined>;
+  /**
+   * Resolves when a connection of the pool leads to a server that takes writes.
+   *
+   * @throws {DatabaseError} with the code `25006` where it is a standby, or allows no writes
+   */
+  checkWrites(pool: DatabaseCall["pool"]): Promise<void>;
   /** From now on the pool prepares no statement under a name: a pooler in between does not know them. */
   prepareNothing(pool: DatabaseCall["pool"]): void;
   /** How many calls are not done yet, of both pools: those that run, and those that wait for a connection. */
@@ -129,6 +136,8 @@ export function connectDatabase(options: DatabaseOptions): Database {
     maxPending,
     onCall,
   });
+  const of = (pool: DatabaseCall["pool"]): ReplaceablePool =>
+    pool === "application" ? application : maintenance;
   let roleChecked = false;
   const { maxOfCompany = Math.ceil(maxConnections / 2) } = options;
   const shares = createShares({
@@ -164,7 +173,12 @@ export function connectDatabase(options: DatabaseOptions): Database {
         return fitSchema(await readSchemaVersion(sql));
       });
     },
-    prepareNothing: (pool) => (pool === "application" ? application : maintenance).prepareNothing(),
+    checkWrites: async (pool) => {
+      const { sql, calls } = of(pool).current();
+      // A server that takes no writes has answered: for the calls of its pool it is there.
+      assertTakesWrites(await calls.run(() => takesWrites(sql)));
+    },
+    prepareNothing: (pool) => of(pool).prepareNothing(),
     pending: () =>
       [application, maintenance].reduce((sum, { current }) => sum + current().calls.pending(), 0),
     close: async () => {

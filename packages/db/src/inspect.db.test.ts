@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { afterAll, expect, onTestFinished, test } from "vitest";
+import { connectDatabase } from "./connect.ts";
 import { inspectConnection } from "./inspect.ts";
 import { migrateDatabase } from "./migrate.ts";
 import { connectOnce } from "./provision.ts";
+import { connectSignInDatabase } from "./sign-in.ts";
 import { createTestDatabase } from "./testing/index.ts";
 import { startTransactionPooler, type PoolerOptions } from "./testing/transaction-pooler.ts";
 
@@ -48,6 +50,33 @@ test("prepare=false and pgbouncer=true are obeyed where statements could be prep
       prepares: false,
     });
   }
+});
+
+const readOnly = "?options=-c%20default_transaction_read_only%3Don";
+
+test("a server that takes no writes is waited for, and named", async () => {
+  await expect(inspectConnection("DATABASE_URL", `${urls.application}${readOnly}`)).rejects.toMatchObject({
+    name: "ConnectionProblem",
+    message:
+      "DATABASE_URL leads to a server that takes no writes: a standby, or one that was made read-only.",
+    isUnavailable: true,
+  });
+});
+
+test("each pool tells by itself whether its server takes writes", async () => {
+  const { application: applicationUrl, maintenance: maintenanceUrl } = urls;
+  const takesNone = { kind: "unavailable", code: "25006" };
+  const one = connectDatabase({ applicationUrl: `${applicationUrl}${readOnly}`, maintenanceUrl });
+  onTestFinished(() => one.close());
+  await expect(one.checkWrites("application")).rejects.toMatchObject(takesNone);
+  await one.checkWrites("maintenance");
+  const other = connectDatabase({ applicationUrl, maintenanceUrl: `${maintenanceUrl}${readOnly}` });
+  onTestFinished(() => other.close());
+  await other.checkWrites("application");
+  await expect(other.checkWrites("maintenance")).rejects.toMatchObject(takesNone);
+  const people = connectSignInDatabase(`${urls.signIn}${readOnly}`);
+  onTestFinished(() => people.close());
+  await expect(people.checkWrites()).rejects.toMatchObject(takesNone);
 });
 
 test("migrations run through a pooler in transaction mode, and leave no lock behind there", async () => {

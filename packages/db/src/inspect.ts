@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
 import { openDriver } from "./driver.ts";
 import { DatabaseError, scrubDatabaseError } from "./errors.ts";
+import { takesWrites } from "./takes-writes.ts";
 import { DatabaseUrlError, parseDatabaseUrl } from "./url.ts";
 
 /** A URL that does not do for what it is for. The message names its variable and a rule, and quotes nothing of the URL. */
@@ -42,6 +43,7 @@ export async function inspectConnection(variable: string, url: string): Promise<
     try {
       const finding = await inspect(asking, between);
       assertVersion(variable, String(asking.parameters["server_version"]));
+      await assertWrites(variable, between);
       return { ...finding, prepares: finding.prepares && prepare };
     } finally {
       await Promise.all([asking.end({ timeout: 0 }), between.end({ timeout: 0 })]);
@@ -59,6 +61,13 @@ function assertVersion(variable: string, text: string): void {
   if (version >= oldestVersion) return;
   const rule = `${variable} leads to PostgreSQL ${version}; ${oldestVersion} or newer is needed.`;
   throw new ConnectionProblem(rule, "VERSION", false);
+}
+
+/** Every URL is for writes, or for LISTEN, which a standby refuses. */
+async function assertWrites(variable: string, sql: postgres.Sql): Promise<void> {
+  if (await takesWrites(sql)) return;
+  const rule = `${variable} leads to a server that takes no writes: a standby, or one that was made read-only.`;
+  throw new ConnectionProblem(rule, "25006", true);
 }
 
 const applicationName = "tenant-secrets start";
@@ -119,9 +128,14 @@ export function explainConnection(variable: string, url: string, thrown: unknown
   const code = codeOf(thrown);
   const error = scrubDatabaseError(thrown);
   if (code === undefined) return error;
+  const { password, tls, hosts, primaryOnly } = parseDatabaseUrl(url);
+  // The driver's code where it leaves a standby, and there is no other host to try.
+  if (code === "CONNECTION_DESTROYED" && primaryOnly) {
+    const rule = `No server of ${variable} is a primary: ${hosts.length === 1 ? "it is a standby" : "those that answer are standbys"}.`;
+    return new ConnectionProblem(rule, code, true);
+  }
   if (error instanceof DatabaseError && error.kind === "unavailable" && code !== "ENOTFOUND")
     return new ConnectionProblem(`The server of ${variable} cannot be reached (${code}).`, code, true);
-  const { password, tls } = parseDatabaseUrl(url);
   const rule = ruleOf(code, { hasPassword: password !== "", isEncrypted: tls !== undefined });
   return new ConnectionProblem(`${variable}: ${rule} (${code}).`, code, code === "ENOTFOUND");
 }

@@ -1,12 +1,17 @@
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { openDriver } from "./driver.ts";
 import { scrubDatabaseError } from "./errors.ts";
+import { assertTakesWrites, takesWrites } from "./takes-writes.ts";
 
 /** The tables of the sign-in and people's addresses, as the role tenant_secrets_sign_in. */
 export interface SignInDatabase {
   readonly statements: PostgresJsDatabase;
   /** Runs `work`. @throws {DatabaseError} in place of what the driver throws, which quotes parameters */
   call<T>(work: (statements: PostgresJsDatabase) => Promise<T>): Promise<T>;
+  /** Resolves when a connection leads to a server that takes writes. @throws {DatabaseError} with the code `25006` where it does not */
+  checkWrites(): Promise<void>;
+  /** From now on no statement is prepared under a name: a pooler in between does not know them. */
+  prepareNothing(): void;
   close(): Promise<void>;
 }
 
@@ -26,15 +31,19 @@ export function connectSignInDatabase(url: string): SignInDatabase {
     idleTimeout: idleSeconds,
   });
   const statements = drizzle({ client });
+  const scrubbed = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw scrubDatabaseError(error);
+    }
+  };
   return {
     statements,
-    call: async (work) => {
-      try {
-        return await work(statements);
-      } catch (error) {
-        throw scrubDatabaseError(error);
-      }
-    },
+    call: (work) => scrubbed(() => work(statements)),
+    checkWrites: async () => assertTakesWrites(await scrubbed(() => takesWrites(client))),
+    // The driver looks at it for each statement.
+    prepareNothing: () => void Object.assign(client.options, { prepare: false }),
     close: () => client.end({ timeout: 5 }),
   };
 }

@@ -58,6 +58,8 @@ const served: readonly (readonly [url: string, expected: object])[] = [
   ["postgres://u:p@h/db?prepare=false", { prepare: false }],
   ["postgres://u:p@h/db?pgbouncer=true&prepare=true", { prepare: true }],
   ["postgres://u:p@h/db?target_session_attrs=read-write", { primaryOnly: true }],
+  ["postgres://u:p@h1,h2/db", { primaryOnly: true }],
+  ["postgres://u:p@h1,h2/db?target_session_attrs=any", { primaryOnly: false }],
   [
     "postgres://u:p@h/db?connect_timeout=20&keepalives_idle=30",
     { connectTimeoutSeconds: 20, keepAliveSeconds: 30 },

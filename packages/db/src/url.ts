@@ -75,7 +75,8 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
     database,
     // A Unix socket has no network in between, and the server offers no TLS on it.
     tls: isSocket ? undefined : readTls(parameters, binding === "require", refuse),
-    primaryOnly: session === "primary" || session === "read-write",
+    // Of several servers one takes writes, and every URL of ours is for writes or LISTEN, which a standby refuses.
+    primaryOnly: session === "primary" || session === "read-write" || (session === "" && hosts.length > 1),
     prepare: isOn("prepare", !isOn("pgbouncer", false)),
     connectTimeoutSeconds: count(parameters, "connect_timeout", { min: 1, max: 120, otherwise: 5 }),
     keepAliveSeconds:

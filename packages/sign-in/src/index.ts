@@ -23,6 +23,10 @@ export interface SignIn {
     { readonly userId: string; readonly session: Omit<FoundSession, "userId" | "email"> } | undefined
   >;
   readonly accounts: Accounts;
+  /** Resolves when the database of the sign-in takes writes. @throws {DatabaseError} */
+  checkWrites(): Promise<void>;
+  /** From now on no statement is prepared under a name: a pooler in between does not know them. */
+  prepareNothing(): void;
   /** Sends the mails that are on their way, and closes the database. */
   close(): Promise<void>;
 }
@@ -58,6 +62,8 @@ export function createSignIn(options: SignInOptions): SignIn {
       return { userId, session };
     },
     accounts: createAccounts({ database, sessions, secondFactor, passkeys, passwords }),
+    checkWrites: () => database.checkWrites(),
+    prepareNothing: () => database.prepareNothing(),
     close: async () => {
       await handler.settle();
       await database.close();

@@ -69,6 +69,7 @@ const appOptions = {
   database,
   infisical,
   startUp,
+  isStopping: () => false,
   isListening: () => secrets.isListening(),
   log,
   baseDomain: "localhost",

@@ -5,15 +5,25 @@ import { expect, it } from "vitest";
 import { createReadiness, type ReadinessOptions } from "./readiness.ts";
 
 const good: ReadinessOptions = {
-  database: { check: async () => {} },
+  database: { check: async () => {}, checkWrites: async () => {} },
+  signIn: { checkWrites: async () => {} },
   infisical: { ping: async () => {}, state: () => "closed", troubles: () => [] },
   startUp: { problem: () => undefined },
   isStopping: () => false,
   isListening: () => true,
+  areJobsRunning: () => true,
   regions: async () => [{ region: "us", faults: [] }],
 };
 const problem = { error: new TenantSecretsError("KEY_UNAVAILABLE", "Starting."), masterKey: "Not loaded." };
-const databaseUnavailable = { check: () => Promise.reject(new DatabaseError("unavailable", "ECONNREFUSED")) };
+const databaseUnavailable = {
+  ...good.database,
+  check: () => Promise.reject(new DatabaseError("unavailable", "ECONNREFUSED")),
+};
+const fails = () => Promise.reject(new DatabaseError("unavailable", "25006"));
+const failsFor = (one: string) => ({
+  ...good.database,
+  checkWrites: (pool: string) => (pool === one ? fails() : Promise.resolve()),
+});
 const infisicalUnavailable = {
   ...good.infisical,
   ping: () => Promise.reject(new InfisicalError("UNREACHABLE")),
@@ -34,6 +44,10 @@ const cases: readonly (readonly [string, string, Partial<ReadinessOptions>])[] =
     { infisical: { ...good.infisical, troubles: () => ["The machine identity may not do this."] } },
   ],
   ["degraded", "no news arrive", { isListening: () => false }],
+  ["degraded", "jobs do not run", { areJobsRunning: () => false }],
+  ["degraded", "the maintenance role cannot write", { database: failsFor("maintenance") }],
+  ["degraded", "people cannot sign in", { signIn: { checkWrites: fails } }],
+  ["unavailable", "the application cannot write", { database: failsFor("application") }],
   [
     "degraded",
     "copies do not get to another region",
@@ -63,4 +77,32 @@ it.each(cases)("readiness is %s when %s, and names the problems", async (status,
   const wrong = Object.values(report.checks).filter((check) => check !== "ok");
   expect(wrong.length).toBe(status === "ready" ? 0 : Object.keys(changed).length);
   for (const sentence of wrong) expect(sentence).toMatch(/^[A-Z].{9,}/);
+});
+
+it("a part that a process does not have is no part of what it checks", async () => {
+  const { checks } = await createReadiness({ ...good, signIn: undefined, areJobsRunning: undefined })();
+  expect(Object.keys(checks).toSorted()).toEqual(
+    ["database", "infisical", "maintenance", "masterKey", "notifications", "regions"].toSorted(),
+  );
+});
+
+it("a server that takes no writes is told by its variable", async () => {
+  const { checks } = await createReadiness({ ...good, database: failsFor("application") })();
+  expect(checks.database).toBe(
+    "The database takes no writes: it is a standby, or was made read-only (DATABASE_URL).",
+  );
+});
+
+it("a process that stops is not ready at once, whatever its servers do, with the last results of its checks", async () => {
+  let isStopping = false;
+  let look = (): Promise<void> => Promise.resolve();
+  const readiness = createReadiness({
+    ...good,
+    database: { ...good.database, check: () => look() },
+    isStopping: () => isStopping,
+  });
+  expect((await readiness()).status).toBe("ready");
+  isStopping = true;
+  look = () => new Promise(() => {});
+  expect(await readiness()).toMatchObject({ status: "stopping", checks: { database: "ok" } });
 });

@@ -1,21 +1,30 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseError, SchemaError, type Database } from "@repo/db";
 import { InfisicalError, type InfisicalClient } from "@repo/infisical";
+import type { SignIn } from "@repo/sign-in";
 import type { StartUp } from "../bootstrap.ts";
 
 /** Each "ok", or a sentence with the problem. */
 interface ReadinessChecks {
+  /** The application's pool, which serves requests. */
   readonly database: string;
+  /** The pool of operators, keys and companies. */
+  readonly maintenance: string;
+  /** Of a deployment where people sign in. */
+  readonly signIn?: string;
   readonly masterKey: string;
   readonly infisical: string;
   readonly notifications: string;
+  /** Of a process that runs jobs. */
+  readonly jobs?: string;
   readonly regions: string;
 }
 
 interface ReadinessReport {
   /**
-   * `starting` until the start is complete; then `unavailable` without the database, and `degraded` without Infisical, notifications
-   * or the copies of other regions. `stopping` once the process was told to.
+   * `starting` until the start is complete. `unavailable` where no request is served in full: the application's pool reaches no
+   * server that takes writes, and even a read is recorded. `degraded` where one part is missing, which is mostly missing in every
+   * process: a balancer would find no better one. `stopping` once the process was told to.
    */
   readonly status: "ready" | "degraded" | "starting" | "unavailable" | "stopping";
   /** Of a process that stops, the last results, since nothing is checked any more. */
@@ -23,13 +32,17 @@ interface ReadinessReport {
 }
 
 export interface ReadinessOptions {
-  readonly database: Pick<Database, "check">;
+  readonly database: Pick<Database, "check" | "checkWrites">;
+  /** Undefined where the deployment has none. */
+  readonly signIn?: Pick<SignIn, "checkWrites"> | undefined;
   readonly infisical: Pick<InfisicalClient, "ping" | "state" | "troubles">;
   readonly startUp: Pick<StartUp, "problem">;
   /** Whether the process was told to stop. */
   readonly isStopping: () => boolean;
   /** Whether notifications of other processes arrive. */
   readonly isListening: () => boolean;
+  /** Whether jobs run here. Undefined in a process that is to run none. */
+  readonly areJobsRunning?: (() => boolean) | undefined;
   /** What is wrong between this region and others. */
   readonly regions: () => Promise<readonly RegionFaults[]>;
 }
@@ -38,6 +51,9 @@ interface RegionFaults {
   readonly region: string;
   readonly faults: readonly string[];
 }
+
+const jobsDoNotRun =
+  "Jobs do not run in this process: the log says why. Other processes that run jobs take them.";
 
 const breakerIsOpen =
   "Infisical answers again, after so many calls failed that they are refused for now: wait a moment.";
@@ -48,15 +64,16 @@ const timeoutMs = 2000;
 const reportTtlMs = 1000;
 
 /** @returns a function for the report of /readyz */
-export function createReadiness({
-  database,
-  infisical,
-  startUp,
-  isStopping,
-  isListening,
-  regions,
-}: ReadinessOptions): () => Promise<ReadinessReport> {
-  const checkDatabase = withTimeout("The database", () => database.check());
+export function createReadiness(options: ReadinessOptions): () => Promise<ReadinessReport> {
+  const { database, signIn, infisical, startUp, isStopping, isListening, areJobsRunning, regions } = options;
+  const checkDatabase = withTimeout("The database", async () => {
+    await database.check();
+    await database.checkWrites("application");
+  });
+  const checkMaintenance = withTimeout("The maintenance role's connection", () =>
+    database.checkWrites("maintenance"),
+  );
+  const checkSignIn = withTimeout("The sign-in's connection", async () => signIn?.checkWrites());
   const checkInfisical = withTimeout("Infisical", () => infisical.ping());
   const checkRegions = withTimeout("The state of regions", async () => {
     const wrong = (await regions()).filter(({ faults }) => faults.length > 0);
@@ -64,26 +81,32 @@ export function createReadiness({
   });
   let latest: Partial<ReadinessChecks> = {};
   const inspect = async (): Promise<ReadinessReport> => {
-    const [databaseResult, infisicalResult, regionsResult] = await Promise.all([
-      checkDatabase(),
-      checkInfisical(),
-      checkRegions(),
-    ]);
+    const [databaseResult, maintenanceResult, signInResult, infisicalResult, regionsResult] =
+      await Promise.all([
+        checkDatabase(),
+        checkMaintenance(),
+        checkSignIn(),
+        checkInfisical(),
+        checkRegions(),
+      ]);
     const problem = startUp.problem();
     const checks = {
-      database: databaseResult,
+      database: about("DATABASE_URL", databaseResult),
+      maintenance: about("DATABASE_MAINTENANCE_URL", maintenanceResult),
+      ...(signIn !== undefined && { signIn: about("DATABASE_SIGN_IN_URL", signInResult) }),
       masterKey: problem?.masterKey ?? "ok",
       infisical: infisicalResult === "ok" ? troubleOf(infisical) : infisicalResult,
       notifications: isListening()
         ? "ok"
         : "News of what other processes change do not arrive: check DATABASE_LISTENER_URL. Until they do, some changes are noticed minutes later.",
+      ...(areJobsRunning !== undefined && { jobs: areJobsRunning() ? "ok" : jobsDoNotRun }),
       regions: regionsResult,
     };
     latest = checks;
     if (problem !== undefined) return { status: "starting", checks };
     if (databaseResult !== "ok") return { status: "unavailable", checks };
-    const all = [checks.infisical, checks.notifications, checks.regions].every((check) => check === "ok");
-    return { status: all ? "ready" : "degraded", checks };
+    const isReady = Object.values(checks).every((check) => check === "ok");
+    return { status: isReady ? "ready" : "degraded", checks };
   };
   let shared: { readonly report: Promise<ReadinessReport>; readonly until: number } | undefined;
   return async () => {
@@ -120,6 +143,11 @@ function withTimeout(name: string, check: () => Promise<unknown>): () => Promise
   };
 }
 
+/** Names the variable of a problem. */
+function about(variable: string, result: string): string {
+  return result === "ok" ? result : result.replace(/\.$/, ` (${variable}).`);
+}
+
 class RegionsDiffer extends Error {
   constructor(wrong: readonly RegionFaults[]) {
     const named = wrong.map(({ region, faults }) => `${region} (${faults.join(", ")})`).join(", ");
@@ -130,6 +158,8 @@ class RegionsDiffer extends Error {
 function sentenceOf(error: unknown): string {
   if (error instanceof RegionsDiffer || error instanceof SchemaError) return error.message;
   if (error instanceof DatabaseError) {
+    if (error.code === "25006")
+      return "The database takes no writes: it is a standby, or was made read-only.";
     return error.kind === "unavailable"
       ? "The database cannot be reached."
       : `The database refuses: ${error.message}.`;

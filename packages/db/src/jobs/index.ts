@@ -28,6 +28,8 @@ export interface JobsOptions {
 }
 
 export interface Jobs {
+  /** Whether this process asks for jobs, and was answered the last time. */
+  isRunning(): boolean;
   /** Takes no more jobs, waits for those that run, and releases those that take too long. */
   stop(): Promise<void>;
 }
@@ -46,9 +48,11 @@ const failuresToReplace = 10;
 export async function startJobs(options: JobsOptions): Promise<Jobs> {
   const stopping = new AbortController();
   const { promise: tried, resolve } = Promise.withResolvers<void>();
-  const running = keepRunning(options, stopping.signal, resolve);
+  const state: RunnerState = { isAnswered: false };
+  const running = keepRunning({ ...options, state }, stopping.signal, resolve);
   await tried;
   return {
+    isRunning: () => state.isAnswered && !stopping.signal.aborted,
     stop: async () => {
       stopping.abort();
       await running;
@@ -56,7 +60,16 @@ export async function startJobs(options: JobsOptions): Promise<Jobs> {
   };
 }
 
-async function keepRunning(options: JobsOptions, stopping: AbortSignal, tried: () => void): Promise<void> {
+/** Of the runner, which is replaced when it fails for long. */
+interface RunnerState {
+  isAnswered: boolean;
+}
+
+interface RunnerOptions extends JobsOptions {
+  readonly state: RunnerState;
+}
+
+async function keepRunning(options: RunnerOptions, stopping: AbortSignal, tried: () => void): Promise<void> {
   let delayMs = firstDelayMs;
   while (!stopping.aborted) {
     try {
@@ -77,18 +90,18 @@ async function keepRunning(options: JobsOptions, stopping: AbortSignal, tried: (
 }
 
 async function runUntilItEnds(
-  options: JobsOptions,
+  options: RunnerOptions,
   stopping: AbortSignal,
   started: () => void,
 ): Promise<void> {
-  const { log, concurrency = 2, drainMs = 8000 } = options;
+  const { log, state, concurrency = 2, drainMs = 8000 } = options;
   const report = (error: unknown) =>
     log("warn", "jobs: the runner met an error and continues", { diagnosis: diagnosisOf(error) });
   // One connection listens, and one is for what happens at intervals.
   const pool = await createPool(options.maintenanceUrl, concurrency + 2, report);
   const events: WorkerEvents = new EventEmitter();
   showAlive(events);
-  const broken = onLastingFailure(events);
+  const broken = onLastingFailure(events, state);
   const workers: WorkerPool[] = [];
   events.on("pool:create", ({ workerPool }) => workers.push(workerPool));
   let looking: NodeJS.Timeout | undefined;
@@ -123,11 +136,13 @@ async function runUntilItEnds(
     const ended = runner.promise.catch((error: unknown) => {
       if (!stopping.aborted) report(error);
     });
+    state.isAnswered = true;
     started();
     looking = lookForDead(pool, options, report);
     await Promise.race([ended, broken, aborted(stopping)]);
     await stopRunner(runner, workers, { drainMs, report });
   } finally {
+    state.isAnswered = false;
     clearInterval(looking);
     // A connection that is half open would be waited for.
     await Promise.race([pool.end(), sleep(5000, undefined, { ref: false })]);
@@ -168,15 +183,19 @@ function lookForDead(
   return setInterval(() => void look().catch(report), lookForDeadMs);
 }
 
-/** Resolves once the runner has failed to ask for jobs too often in a row. */
-function onLastingFailure(events: WorkerEvents): Promise<void> {
+/** Keeps the state up to date. Resolves once the runner has failed to ask for jobs too often in a row. */
+function onLastingFailure(events: WorkerEvents, state: RunnerState): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let failures = 0;
-  const answered = () => void (failures = 0);
+  const answered = (): void => {
+    failures = 0;
+    state.isAnswered = true;
+  };
   events.on("worker:getJob:empty", answered);
   events.on("job:start", answered);
   events.on("worker:getJob:error", () => {
     failures += 1;
+    state.isAnswered = false;
     if (failures >= failuresToReplace) resolve();
   });
   return promise;

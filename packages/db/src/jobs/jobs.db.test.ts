@@ -33,6 +33,7 @@ beforeEach(async () => {
 });
 
 interface Running {
+  readonly isRunning: () => boolean;
   readonly lines: readonly string[];
   readonly stop: () => Promise<void>;
 }
@@ -50,7 +51,7 @@ async function runJobs(options: Partial<JobsOptions> & Pick<JobsOptions, "tasks"
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= jobs.stop());
   onTestFinished(stop);
-  return { lines, stop };
+  return { lines, stop, isRunning: () => jobs.isRunning() };
 }
 
 const enqueue = (task: string, payload: Record<string, unknown> = {}) =>
@@ -290,7 +291,7 @@ describe("stopping", () => {
   test("lets a job finish that runs, and takes no other", async () => {
     const steps: string[] = [];
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-    const { stop } = await runJobs({
+    const { stop, isRunning } = await runJobs({
       concurrency: 1,
       drainMs: 10_000,
       tasks: {
@@ -305,7 +306,10 @@ describe("stopping", () => {
     await enqueue("rotate-master-key");
     await begun;
     await enqueue("rotate-master-key");
-    await stop();
+    expect(isRunning()).toBe(true);
+    const stopped = stop();
+    expect(isRunning()).toBe(false);
+    await stopped;
     expect(steps).toEqual(["begun", "done"]);
     expect(await rows()).toMatchObject([{ attempts: 0, lockedBy: null }]);
   });
@@ -333,13 +337,14 @@ describe("stopping", () => {
   });
 
   test("starting the jobs succeeds while the database is unavailable, which is logged", async () => {
-    const { lines, stop } = await runJobs({
+    const { lines, stop, isRunning } = await runJobs({
       maintenanceUrl: "postgres://nobody:a-canary@127.0.0.1:1/nowhere",
       tasks: { "rotate-master-key": async () => {} },
     });
     expect(lines).toEqual([
       'warn: jobs do not run at the moment, and are started again {"diagnosis":"Error ECONNREFUSED"}',
     ]);
+    expect(isRunning()).toBe(false);
     await stop();
   });
 });

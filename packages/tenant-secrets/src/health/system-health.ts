@@ -35,7 +35,10 @@ const answerTtlMs = 1000;
 
 export function createHealth(parts: HealthParts): Health {
   const { database, infisical, masterKeys, operations, measurements, isListening } = parts;
-  const askDatabase = inTime(() => database.check());
+  const askDatabase = inTime(async () => {
+    await database.check();
+    await database.checkWrites("application");
+  });
   const askInfisical = inTime(() => infisical.ping());
   const loadKey = inTime(() => masterKeys.load());
   const findProcesses = inTime(() => database.acrossCompanies(selectLiveProcesses));

@@ -30,7 +30,7 @@ const server = (backup = { recipients: [recipient], directory }): DeliveryChat =
   fixture.another({ backupDestination: backup });
 
 /** Runs a server's jobs for the duration of a test. @param lines receives its log lines */
-async function work(secrets: DeliveryChat, lines: string[] = []): Promise<Jobs> {
+async function work(secrets: DeliveryChat, lines: string[] = []): Promise<Pick<Jobs, "stop">> {
   const log = (_: string, sentence: string) => void lines.push(sentence);
   const jobs = await startJobs({
     maintenanceUrl: fixture.urls.maintenance,
