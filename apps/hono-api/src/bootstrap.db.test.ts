@@ -180,8 +180,8 @@ describe("the URLs of the database", () => {
     const startUp = createStartUp(log);
     const database = { prepareNothing: (pool: string) => void unprepared.push(pool) };
     const signIn = { prepareNothing: () => void unprepared.push("sign-in") };
-    const check = connectionsCheck({ env, database, signIn, log, runsJobs });
-    const run = (signal = never) => startUp.run(check, signal);
+    const steps = connectionsCheck({ env, database, signIn, log, runsJobs });
+    const run = (signal = never) => startUp.run(steps, signal);
     return { run, lines, unprepared, problem: () => startUp.problem()?.error };
   }
 

@@ -20,7 +20,7 @@ await bootstrap(async (runtime) => {
   const startUp = createStartUp(log);
   const admin = readAdminFiles(fileURLToPath(new URL("../../admin/dist", import.meta.url)));
   if (admin === undefined) log("info", "the admin app is not built: run `node apps/admin/build.ts`");
-  let running: Jobs | undefined;
+  let startedJobs: Jobs | undefined;
   const createAppAt = (listeningUrl: string) =>
     createApp({
       secrets,
@@ -30,7 +30,7 @@ await bootstrap(async (runtime) => {
       startUp,
       isStopping: () => stopping.aborted,
       isListening: () => secrets.isListening(),
-      areJobsRunning: env.JOBS === "none" ? undefined : () => running?.isRunning() === true,
+      areJobsRunning: env.JOBS === "none" ? undefined : () => startedJobs?.isRunning() === true,
       log,
       metrics,
       baseDomain: env.BASE_DOMAIN,
@@ -79,7 +79,7 @@ await bootstrap(async (runtime) => {
   sealing = startSealing(runtime);
   if (env.JOBS === "in-process") {
     jobs = startProductJobs(runtime);
-    void jobs.then((started) => (running = started));
+    void jobs.then((started) => (startedJobs = started));
     notifying = startNotifying(runtime);
     beating = startBeating(runtime);
   }
