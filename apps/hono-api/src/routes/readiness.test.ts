@@ -95,7 +95,7 @@ it("a server that takes no writes is told by its variable", async () => {
 
 it("a process that stops is not ready at once, whatever its servers do, with the last results of its checks", async () => {
   let isStopping = false;
-  let look = (): Promise<void> => Promise.resolve();
+  let look = (): Promise<string | undefined> => Promise.resolve(undefined);
   const readiness = createReadiness({
     ...good,
     database: { ...good.database, check: () => look() },
