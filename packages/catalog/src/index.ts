@@ -1,5 +1,11 @@
 export { type Catalog, defineCatalog, isCatalog, type SecretKeyOf, type ValueOf } from "./catalog/catalog.ts";
-export type { CompanySecrets, LocalReads, OpenValue, SecretTransport } from "./catalog/company-secrets.ts";
+export type {
+  CompanySecrets,
+  LocalReads,
+  OpenValue,
+  SecretTransport,
+  SecretValues,
+} from "./catalog/company-secrets.ts";
 export { customSecret } from "./catalog/custom.ts";
 export { describeCatalog, jsonSchemaOf } from "./catalog/describe.ts";
 export { type CatalogEntry, jsonSecret, textSecret, type ValueScheme } from "./catalog/entry.ts";

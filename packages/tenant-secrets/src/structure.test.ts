@@ -142,6 +142,10 @@ test("the findings of migrations, which pages show, load nothing", () => {
   ]);
 });
 
+test("the kit for tests of other products loads no test runner", () => {
+  expect(librariesOf([entryOf("@repo/tenant-secrets/test-kit")])).not.toContain("vitest");
+});
+
 test("the benchmarks load no test runner, and the contract of stores does", () => {
   const bench = path.resolve(root, "../../../tooling/bench/src");
   const libraries = librariesOf(productOf(bench).map((file) => path.join(bench, file)));

@@ -2,6 +2,7 @@ import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { Socket } from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
 import { locateBinaries } from "./binaries.ts";
@@ -25,6 +26,8 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number;
   /** Settings as in postgresql.conf, for this start only. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Whether the server keeps this process from ending. With true it does not, and ends with it. Default: false */
+  readonly endsWithProcess?: boolean;
   /** Receives the server's log. The log quotes statements, which may contain secrets. */
   readonly onLog?: (text: string) => void;
 }
@@ -126,7 +129,7 @@ async function initialise({ bin, dataDir, cluster, user }: Installation, sync: b
 async function launch(
   { bin, cluster, user }: Installation,
   port: number,
-  { settings = {}, onLog = () => {} }: EmbeddedPostgresOptions,
+  { settings = {}, endsWithProcess = false, onLog = () => {} }: EmbeddedPostgresOptions,
 ): Promise<Pick<EmbeddedPostgres, "stop">> {
   const all = ["listen_addresses=127.0.0.1", "unix_socket_directories=", launcherSetting()].concat(
     Object.entries(settings).map(([name, value]) => `${name}=${value}`),
@@ -159,6 +162,10 @@ async function launch(
   } catch (error) {
     await stop();
     throw error;
+  }
+  if (endsWithProcess) {
+    child.unref();
+    if (child.stderr instanceof Socket) child.stderr.unref();
   }
   return { stop };
 }

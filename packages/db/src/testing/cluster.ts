@@ -5,11 +5,9 @@ import type { TestProject } from "vitest/node";
 import { startEmbeddedPostgres } from "../embedded/index.ts";
 import type { EmbeddedPostgres } from "../embedded/index.ts";
 import { stopOrphan } from "../embedded/orphan.ts";
-import { migrateDatabase } from "../migrate.ts";
-import { connectOnce, execute, provisionDatabase } from "../provision.ts";
+import { createTemplate, unsafeSettings } from "./clone.ts";
 
-// The data lives for one run: nothing has to survive a power cut.
-const SETTINGS = { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "300" };
+const SETTINGS = { ...unsafeSettings, max_connections: "300" };
 
 const PREFIX = "tenant-secrets-test-";
 
@@ -21,18 +19,7 @@ export async function setup(project: TestProject): Promise<void> {
   await removeLeftovers();
   directory = mkdtempSync(path.join(tmpdir(), PREFIX));
   server = await startEmbeddedPostgres({ dataDir: directory, settings: SETTINGS });
-  const { superuserUrl } = server;
-  const template = "tenant_secrets_template";
-  const urls = await provisionDatabase({ superuserUrl, database: template });
-  await migrateDatabase(urls.migration);
-  const sql = connectOnce(superuserUrl);
-  try {
-    // A template with open connections cannot be copied.
-    await execute(sql, "alter database %I with allow_connections false", template);
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
-  project.provide("testCluster", { superuserUrl, template, urls });
+  project.provide("testCluster", await createTemplate(server.superuserUrl));
 }
 
 export async function teardown(): Promise<void> {

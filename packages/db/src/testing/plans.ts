@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { z } from "zod";
 import { connectOnce, execute, type DatabaseUrls } from "../provision.ts";
-import type { TestDatabase } from "./index.ts";
+import type { TestDatabase } from "./clone.ts";
 
 /** A statement as the server executed it: one of a client, or of a function or trigger that one called. */
 export interface ExecutedStatement {
