@@ -86,6 +86,8 @@ create table audit_checkpoints (
   checkpoint text not null,
   signature text not null,
   sealed_at timestamp(3) with time zone not null default now(),
+  timeline integer,
+  timeline_signature text,
   constraint audit_checkpoints_index_check CHECK ((index > 0)),
   constraint audit_checkpoints_interval_check CHECK ((from_xid <= to_xid)),
   constraint audit_checkpoints_pkey PRIMARY KEY (index),

@@ -10,6 +10,7 @@ import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
 import { createTenantSecrets } from "@repo/tenant-secrets";
 import { createTenantSecretsClient } from "@repo/tenant-secrets/client";
+import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { operator } from "./testing/fixture.ts";
 import { unpackLastRelease, type LastRelease } from "./testing/last-release.ts";
@@ -176,12 +177,28 @@ test("an upgrade from the last release and a rollback to it fail no request, and
   await load.goOn(30);
   await stop(after);
   await load.goOn(60);
+  const sealed = await lastBatch();
+  await expect.poll(lastBatch, { timeout: 20_000 }).toBeGreaterThan(sealed);
   const written = await load.end();
   await stop(back);
   expect(load.failures, before.process.output()).toEqual([]);
+  // Alarms, such as that of an audit log that a program cannot continue.
+  for (const { process: each } of [before, after, back])
+    expect(each.output()).not.toContain('"level":"error"');
   console.log(`${load.calls()} calls, none failed, of release ${last.release} and this one`);
   await expectWhole(written);
 });
+
+/** The index of the last batch of the audit log. */
+async function lastBatch(): Promise<number> {
+  const sql = postgres(database.superuserUrl, { max: 1 });
+  try {
+    const [row] = await sql<{ index: number }[]>`select max(index)::int as index from audit_checkpoints`;
+    return row?.index ?? 0;
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
 
 /** Compares what the load has written with what there is, by this release's programs. */
 async function expectWhole(written: ReadonlyMap<string, readonly string[]>): Promise<void> {

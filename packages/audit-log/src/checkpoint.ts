@@ -2,15 +2,11 @@ import { createHash, createPublicKey, sign, verify, type KeyObject } from "node:
 import { TenantSecretsError } from "@repo/catalog";
 import type { SigningKey } from "./keys.ts";
 
-/** The format of a checkpoint with its timeline, and of one from before it had one. */
-const format = "tenant-secrets/record/2";
-const formatWithoutTimeline = "tenant-secrets/record/1";
+const format = "tenant-secrets/record/1";
 
 /** The signed statement about a batch. docs/audit-log.md explains each line. */
 export interface Checkpoint {
   readonly cluster: string;
-  /** The timeline of the server's WAL, which each promotion of a standby increases. Undefined in format 1. */
-  readonly timeline: number | undefined;
   readonly batch: number;
   /** The number of events of the batch, and of all batches up to it. */
   readonly size: number;
@@ -28,11 +24,9 @@ export interface Checkpoint {
 }
 
 export function checkpointText(checkpoint: Checkpoint): string {
-  const { timeline } = checkpoint;
   return [
-    timeline === undefined ? formatWithoutTimeline : format,
+    format,
     `cluster ${checkpoint.cluster}`,
-    ...(timeline === undefined ? [] : [`timeline ${timeline}`]),
     `batch ${checkpoint.batch}`,
     `size ${checkpoint.size}`,
     `total ${checkpoint.total}`,
@@ -50,7 +44,8 @@ const number = String.raw`(0|[1-9]\d{0,19})`;
 const hash = "([A-Za-z0-9+/]{43}=)";
 const checkpointForm = new RegExp(
   `^${[
-    `(?:${formatWithoutTimeline}\\ncluster ${number}|${format}\\ncluster ${number}\\ntimeline ${number})`,
+    format,
+    `cluster ${number}`,
     `batch ${number}`,
     `size ${number}`,
     `total ${number}`,
@@ -69,9 +64,7 @@ export function parseCheckpoint(text: string): Checkpoint | undefined {
   if (match === null) return undefined;
   const [
     ,
-    clusterOfFormat1,
-    cluster = clusterOfFormat1 ?? "",
-    timeline,
+    cluster = "",
     batch,
     size,
     total,
@@ -85,7 +78,6 @@ export function parseCheckpoint(text: string): Checkpoint | undefined {
   ] = match;
   const checkpoint: Checkpoint = {
     cluster,
-    timeline: timeline === undefined ? undefined : Number(timeline),
     batch: Number(batch),
     size: Number(size),
     total: Number(total),

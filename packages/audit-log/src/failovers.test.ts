@@ -11,7 +11,6 @@ function checked(
   const sealedAt = new Date(batch * 1000);
   const checkpoint: Checkpoint = {
     cluster,
-    timeline,
     batch,
     size: 0,
     total: 0,
@@ -33,9 +32,11 @@ function checked(
     leaves: Buffer.alloc(0),
     checkpoint: checkpointText(checkpoint),
     signature: "",
+    timeline: timeline ?? null,
+    timelineSignature: null,
     sealedAt,
   };
-  return { row, checkpoint, isSound };
+  return { row, checkpoint, timeline, isSound };
 }
 
 const archived = (batch: number, timeline: number | undefined) => ({

@@ -67,7 +67,7 @@ export function createFailovers(): Failovers {
   const unknown = new Map<string, LoggedCheckpoint>();
   return {
     add: (before, next) => {
-      const [from, to] = [before.checkpoint?.timeline, next.checkpoint?.timeline];
+      const [from, to] = [before.timeline, next.timeline];
       if (!before.isSound || !next.isSound || before.row.cluster !== next.row.cluster) return;
       if (from === undefined || to === undefined || to <= from) return;
       const { index: batch, checkpoint, sealedAt } = before.row;

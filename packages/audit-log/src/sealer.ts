@@ -8,6 +8,7 @@ import { merkleRoot } from "./merkle.ts";
 import type { SigningKey } from "./keys.ts";
 import { findCheckpoint, findLastCheckpoint, type CheckpointRow } from "./batches.ts";
 import { parseCheckpoint, checkpointHash, checkpointText, signCheckpoint } from "./checkpoint.ts";
+import { signTimeline } from "./timeline.ts";
 import { leafOf, packLeaves } from "./leaf.ts";
 import { addToSummaries } from "./summary.ts";
 import {
@@ -116,7 +117,7 @@ export function createSealer({ database, loadSigningKey }: Dependencies, options
     last: CheckpointRow | undefined,
     current: { readonly cluster: string; readonly timeline: number },
   ): Promise<boolean> => {
-    const known = last === undefined ? undefined : parseCheckpoint(last.checkpoint)?.timeline;
+    const known = last?.timeline ?? undefined;
     const failedOver = last?.cluster === current.cluster && known !== undefined && known < current.timeline;
     let isLost = false;
     if (seen !== undefined) {
@@ -310,7 +311,6 @@ async function addBatch(
   const sealedAt = new Date();
   const checkpoint = checkpointText({
     cluster,
-    timeline,
     batch: index,
     size: leaves.length,
     total: (before?.total ?? 0) + leaves.length,
@@ -332,6 +332,7 @@ async function addBatch(
     leaves: packLeaves(leaves),
     checkpoint,
     signature: signCheckpoint(checkpoint, key),
+    ...signTimeline(checkpoint, timeline, key),
     sealedAt,
   });
   await addToSummaries(statements, events);

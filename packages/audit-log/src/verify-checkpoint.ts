@@ -4,6 +4,7 @@ import { isRestoreMarker, type CheckpointRow } from "./batches.ts";
 import type { Findings } from "./findings.ts";
 import { parseCheckpoint, checkpointHash, checkpointText, isSigned, type Checkpoint } from "./checkpoint.ts";
 import { unpackLeaves } from "./leaf.ts";
+import { isTimelineSigned } from "./timeline.ts";
 
 /** An archived checkpoint, as the log of a process has it. */
 export interface LoggedCheckpoint {
@@ -20,6 +21,8 @@ export interface LoggedCheckpoint {
 export interface CheckedCheckpoint {
   readonly row: CheckpointRow;
   readonly checkpoint: Checkpoint | undefined;
+  /** Undefined where none is signed: programs of the first release sign none. */
+  readonly timeline: number | undefined;
   /** Whether it is signed, as its row says, and continues the one before. */
   readonly isSound: boolean;
 }
@@ -55,17 +58,45 @@ export async function checkCheckpoint(
     findings.add("batch-changed", sentence);
     isSound = false;
   }
-  if (
-    checkpoint === undefined ||
-    !isSigned(row.checkpoint, row.signature, await publicKeysOf(checkpoint.key))
-  ) {
+  const publicKeys = checkpoint === undefined ? [] : await publicKeysOf(checkpoint.key);
+  const isOurs = isSigned(row.checkpoint, row.signature, publicKeys);
+  if (!isOurs) {
     const key = checkpoint === undefined ? "of a key" : `of the key ${checkpoint.key}`;
     isSound = false;
     findings.add("signature-wrong", `Batch ${index} has no signature ${key} that is known to be ours.`);
   }
+  const timeline = signedTimeline(row, publicKeys);
+  if (timeline === "wrong" && isOurs) {
+    isSound = false;
+    findings.add(
+      "signature-wrong",
+      `The timeline of batch ${index} has no signature that is known to be ours.`,
+    );
+  }
+  const checked = { row, checkpoint, timeline: timeline === "wrong" ? undefined : timeline, isSound };
+  if (before !== undefined && isEarlier(checked, before)) {
+    checked.isSound = false;
+    findings.add("chain-broken", `Batch ${index} is of an earlier timeline than the one before it.`);
+  }
   const hash = checkpointHash(row.checkpoint).toString("hex");
   for (const then of logged.get(index) ?? []) if (then.checkpoint !== hash) onUnknown(then);
-  return { row, checkpoint, isSound };
+  return checked;
+}
+
+/** @returns undefined without a timeline, and "wrong" where its signature is not ours */
+function signedTimeline(
+  { checkpoint, timeline, timelineSignature }: CheckpointRow,
+  publicKeys: readonly KeyObject[],
+): number | undefined | "wrong" {
+  if (timeline === null && timelineSignature === null) return undefined;
+  if (timeline === null || timelineSignature === null) return "wrong";
+  return isTimelineSigned(checkpoint, { timeline, timelineSignature }, publicKeys) ? timeline : "wrong";
+}
+
+/** The timeline of a server never decreases. */
+function isEarlier(checked: CheckedCheckpoint, before: CheckedCheckpoint): boolean {
+  const [from, to] = [before.timeline, checked.timeline];
+  return checked.row.cluster === before.row.cluster && from !== undefined && to !== undefined && to < from;
 }
 
 /** Whether a checkpoint continues the one before: its hash, the total and the interval of transactions. */
@@ -82,33 +113,16 @@ function follows(row: CheckpointRow, checkpoint: Checkpoint, before: CheckedChec
     row.cluster === before.row.cluster
       ? row.fromXid === before.row.toXid && row.floor === before.row.floor
       : isRestoreMarker(row) && row.floor >= before.row.floor;
-  // A server's timeline never decreases, and a release that knows timelines is continued by no other.
-  const known = row.cluster === before.row.cluster ? before.checkpoint?.timeline : undefined;
-  const isLater = known === undefined || (checkpoint.timeline !== undefined && checkpoint.timeline >= known);
   return (
     continues &&
-    isLater &&
     checkpoint.previous?.equals(checkpointHash(before.row.checkpoint)) === true &&
     (before.checkpoint === undefined || checkpoint.total === before.checkpoint.total + row.size)
   );
 }
 
-/** The checkpoint that a row should have. Its timeline, total, previous hash and key are only in the checkpoint itself. */
-function checkpointOfRow(row: CheckpointRow, { timeline, total, previous, key }: Checkpoint): string {
+/** The checkpoint that a row should have. Its total, previous hash and key are only in the checkpoint itself. */
+function checkpointOfRow(row: CheckpointRow, { total, previous, key }: Checkpoint): string {
   const { index: batch, cluster, floor, size, fromXid: from, toXid: to, sealedAt } = row;
   const root = merkleRoot(unpackLeaves(row.leaves).map(({ hash }) => hash));
-  return checkpointText({
-    cluster,
-    timeline,
-    batch,
-    size,
-    total,
-    from,
-    to,
-    floor,
-    root,
-    previous,
-    key,
-    sealedAt,
-  });
+  return checkpointText({ cluster, batch, size, total, from, to, floor, root, previous, key, sealedAt });
 }

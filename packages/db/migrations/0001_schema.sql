@@ -6,3 +6,6 @@ CREATE TABLE "schema_versions" (
 	CONSTRAINT "schema_versions_pkey" PRIMARY KEY("version"),
 	CONSTRAINT "schema_versions_oldest_check" CHECK ("schema_versions"."oldest" between 1 and "schema_versions"."version")
 );
+--> statement-breakpoint
+ALTER TABLE "audit_checkpoints" ADD COLUMN "timeline" integer;--> statement-breakpoint
+ALTER TABLE "audit_checkpoints" ADD COLUMN "timeline_signature" text;

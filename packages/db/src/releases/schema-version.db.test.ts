@@ -3,7 +3,9 @@ import { expect, onTestFinished, test } from "vitest";
 import { connectDatabase, type Database } from "../connect.ts";
 import { migrateDatabase } from "../migrate.ts";
 import { connectOnce } from "../provision.ts";
-import { createTestDatabase, type TestDatabase } from "../testing/index.ts";
+import { createEmptyDatabase, createTestDatabase, type TestDatabase } from "../testing/index.ts";
+import { readMigrations } from "./migrations.ts";
+import { releasedTags } from "./next-migration.ts";
 import { ownSchema, releases } from "./released.ts";
 import { fitSchema } from "./schema-state.ts";
 
@@ -31,17 +33,30 @@ test("a migrated database has the version of this release, and fits it without a
   expect(await database.check()).toBeUndefined();
 });
 
-test("a database of 0.1.0 is behind, until it is migrated", async () => {
-  const { urls, owner, database } = await open();
+test("a database without a version is one of 0.1.0, and is behind", async () => {
+  const { owner, database } = await open();
   await owner`drop table schema_versions`;
-  await owner`delete from drizzle.migrations where id > 1`;
   await expect(database.check()).rejects.toMatchObject({
     name: "SchemaError",
     isBehind: true,
     message: expect.stringMatching(/schema version 1 \(release 0\.1\.0\).*run "secrets database migrate"/),
   });
+});
+
+test("a database that has the released migrations gets the others, once", async () => {
+  const { urls, drop } = await createEmptyDatabase();
+  onTestFinished(drop);
+  const owner = connectOnce(urls.migration);
+  onTestFinished(() => owner.end({ timeout: 5 }));
+  await owner`create schema drizzle`;
+  await owner`create table drizzle.migrations (id serial primary key, hash text not null, created_at bigint)`;
+  for (const { tag, text, hash, when } of await readMigrations()) {
+    if (!releasedTags.includes(tag)) continue;
+    await owner.unsafe(text);
+    await owner`insert into drizzle.migrations (hash, created_at) values (${hash}, ${when})`;
+  }
   expect(await migrateDatabase(urls.migration)).toEqual({ outcome: "migrated", schema: ownSchema });
-  await database.check();
+  expect(await owner`select version, oldest, release from schema_versions`).toEqual([ownSchema]);
   expect(await migrateDatabase(urls.migration)).toEqual({ outcome: "up-to-date", schema: ownSchema });
 });
 

@@ -183,6 +183,9 @@ export const auditCheckpoints = pgTable(
     /** The signed text: the root, the size and the hash of the previous checkpoint. */
     checkpoint: text("checkpoint").notNull(),
     signature: text("signature").notNull(),
+    /** The timeline of the server, and its signature. Null in checkpoints of release 0.1.0. */
+    timeline: integer("timeline"),
+    timelineSignature: text("timeline_signature"),
     sealedAt: at("sealed_at").notNull().defaultNow(),
   },
   (t) => [
