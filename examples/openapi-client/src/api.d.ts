@@ -927,11 +927,17 @@ export interface operations {
                 "application/json": {
                     /** @description The company, by its subdomain */
                     company: string;
-                    /** Format: uuid */
+                    /**
+                     * Format: uuid
+                     * @description The rotation that waits for it
+                     */
                     run: string;
                     /** @description The value as text, 1 to 65,536 bytes of UTF-8; of a secret with several fields, their JSON */
                     value: string;
-                    /** @default false */
+                    /**
+                     * @description A person has looked, and it is of the same account: where the provider could not say so
+                     * @default false
+                     */
                     sameAccount?: boolean;
                 };
             };
@@ -1153,9 +1159,15 @@ export interface operations {
                 "application/json": {
                     /** @description The company, by its subdomain */
                     company: string;
-                    /** @enum {string} */
+                    /**
+                     * @description The form of the file
+                     * @enum {string}
+                     */
                     format: "env" | "json";
-                    /** @enum {string} */
+                    /**
+                     * @description Why, for the audit log
+                     * @enum {string}
+                     */
                     purpose: "set-up" | "debugging" | "incident" | "hand-over";
                 };
             };
@@ -1375,16 +1387,23 @@ export interface operations {
                 "application/json": {
                     /** @description The company, by its subdomain */
                     company: string;
+                    /** @description What a file has, in its order */
                     entries: {
+                        /** @description The name of a secret, such as STRIPE_SECRET_KEY */
                         secretKey: string;
+                        /** @description Its value, as text */
                         text: string;
+                        /** @description Of the file that it stands in */
                         line: number;
                     }[];
+                    /** @description What is written, and on which version: where it is another one, that is a CONFLICT */
                     expected: {
                         /** @description The name of a secret, such as STRIPE_SECRET_KEY */
                         secretKey: string;
+                        /** @description That it had when this was decided, 0 for none yet */
                         version: number;
                     }[];
+                    /** @description Write the rest where entries are refused; without it, one refuses all */
                     skipRefused?: boolean;
                     /** @description An id of this change: sent again within 24 hours, it is applied once */
                     requestId?: string;
@@ -1573,9 +1592,13 @@ export interface operations {
                 "application/json": {
                     /** @description The company, by its subdomain */
                     company: string;
+                    /** @description What a file has, in its order */
                     entries: {
+                        /** @description The name of a secret, such as STRIPE_SECRET_KEY */
                         secretKey: string;
+                        /** @description Its value, as text */
                         text: string;
+                        /** @description Of the file that it stands in */
                         line: number;
                     }[];
                 };
@@ -1752,6 +1775,7 @@ export interface operations {
                     company: string;
                     /** @description The name of a secret, such as STRIPE_SECRET_KEY */
                     secretKey: string;
+                    /** @description Take what a rotation tries with a share of the uses, and report what the provider says */
                     canary?: boolean;
                     /** @description Of a company at home in another region: refuse a copy that is older */
                     maxAgeMs?: number;
@@ -1872,6 +1896,7 @@ export interface operations {
                 "application/json": {
                     /** @description The company, by its subdomain */
                     company: string;
+                    /** @description The names of 1 to 100 secrets */
                     secretKeys: string[];
                     /** @description Of a company at home in another region: refuse a copy that is older */
                     maxAgeMs?: number;
@@ -2053,8 +2078,12 @@ export interface operations {
                     company: string;
                     /** @description The name of a secret, such as STRIPE_SECRET_KEY */
                     secretKey: string;
+                    /** @description The version that was used */
                     version: number;
-                    /** @enum {string} */
+                    /**
+                     * @description What its provider said
+                     * @enum {string}
+                     */
                     result: "accepted" | "rejected";
                 };
             };
@@ -2412,6 +2441,7 @@ export interface operations {
                 "application/json": {
                     /** @description The company, by its subdomain */
                     company: string;
+                    /** @description 1 to 100 secrets: all are written, or none */
                     writes: {
                         /** @description The name of a secret, such as STRIPE_SECRET_KEY */
                         secretKey: string;

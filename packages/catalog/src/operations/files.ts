@@ -11,15 +11,22 @@ const maxUnreadEntries = 1000;
 
 /** The form of an entry that comes from outside. What is wrong with a name or a value is for the catalogue to say. */
 export const UnreadEntry = z.strictObject({
-  secretKey: z.string().max(1000),
-  text: z.string().max(4 * maxValueBytes),
-  line: z.int().min(1),
+  secretKey: z.string().max(1000).describe("The name of a secret, such as STRIPE_SECRET_KEY"),
+  text: z
+    .string()
+    .max(4 * maxValueBytes)
+    .describe("Its value, as text"),
+  line: z.int().min(1).describe("Of the file that it stands in"),
 });
 
 /** As the parsers of files make them. They are read, with {@link UnreadEntry}, once the caller was found to be allowed to write. */
-const entries = z.array(z.custom<FileEntry>()).max(maxUnreadEntries).readonly();
+const entries = z
+  .array(z.custom<FileEntry>())
+  .max(maxUnreadEntries)
+  .readonly()
+  .describe("What a file has, in its order");
 
-const FileFormat = z.enum(["env", "json"]);
+const FileFormat = z.enum(["env", "json"]).describe("The form of the file");
 
 /** `unusable`: what Infisical has is empty, has NUL, is more than 65,536 bytes or not well-formed. */
 const LeftOutReason = z.enum(["write-only", "not-in-catalogue", "unusable"]);
@@ -78,9 +85,21 @@ export const fileOperations = {
     input: {
       entries,
       /** What is written, and the version that each secret had when it was decided to: another one is a CONFLICT. */
-      expected: z.array(z.strictObject({ secretKey, version })).max(maxBatchSecrets).readonly(),
+      expected: z
+        .array(
+          z.strictObject({
+            secretKey,
+            version: version.describe("That it had when this was decided, 0 for none yet"),
+          }),
+        )
+        .max(maxBatchSecrets)
+        .readonly()
+        .describe("What is written, and on which version: where it is another one, that is a CONFLICT"),
       /** Writes the rest where entries are refused; without it, one refused entry refuses all. */
-      skipRefused: z.boolean().optional(),
+      skipRefused: z
+        .boolean()
+        .optional()
+        .describe("Write the rest where entries are refused; without it, one refuses all"),
       ...request,
       /** As of a write, for each of them. */
       note,
@@ -98,7 +117,10 @@ export const fileOperations = {
     },
     stepUp: true,
     action: "secret.export",
-    input: { format: FileFormat, purpose: RevealPurpose },
+    input: {
+      format: FileFormat,
+      purpose: RevealPurpose.describe("Why, for the audit log"),
+    },
     output: z.object({
       /** It is all values in the clear. */
       file: z.string(),

@@ -296,10 +296,14 @@ export const rotationOperations = {
     },
     sensitive: true,
     input: z.strictObject({
-      ...ofRun,
+      company,
+      run: z.uuid().describe("The rotation that waits for it"),
       value,
       /** The provider could not say whether the value is of the same account, and the person has looked. */
-      sameAccount: z.boolean().default(false),
+      sameAccount: z
+        .boolean()
+        .default(false)
+        .describe("A person has looked, and it is of the same account: where the provider could not say so"),
     }),
     output: z.object({ version }),
   }),

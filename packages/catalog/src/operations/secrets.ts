@@ -173,7 +173,10 @@ export const secretOperations = {
        * The caller tries the current version where its provider refuses this one, and reports it, so that the answer may be what a
        * rotation tries with a share of the uses.
        */
-      canary: z.boolean().optional(),
+      canary: z
+        .boolean()
+        .optional()
+        .describe("Take what a rotation tries with a share of the uses, and report what the provider says"),
       ...freshness,
     },
     output: ReadValue,
@@ -188,7 +191,15 @@ export const secretOperations = {
       example: { company: "acmecorp", secretKeys: ["STRIPE_SECRET_KEY", "CUSTOM_TOKEN"] },
     },
     action: "secret.read",
-    input: { secretKeys: z.array(secretKey).min(1).max(maxBatchSecrets).readonly(), ...freshness },
+    input: {
+      secretKeys: z
+        .array(secretKey)
+        .min(1)
+        .max(maxBatchSecrets)
+        .readonly()
+        .describe("The names of 1 to 100 secrets"),
+      ...freshness,
+    },
     output: z.array(ReadValue.extend({ secretKey: z.string() })).readonly(),
   }),
 
@@ -214,7 +225,11 @@ export const secretOperations = {
     },
     action: "secret.check",
     changes: true,
-    input: { secretKey, version: anyVersion, result: ReportedOutcome },
+    input: {
+      secretKey,
+      version: anyVersion.describe("The version that was used"),
+      result: ReportedOutcome.describe("What its provider said"),
+    },
     output: z.void(),
   }),
 
@@ -289,7 +304,8 @@ export const secretOperations = {
         .array(z.strictObject({ secretKey, value, ...write, ...grace }))
         .min(1)
         .max(maxBatchSecrets)
-        .readonly(),
+        .readonly()
+        .describe("1 to 100 secrets: all are written, or none"),
       ...request,
     },
     output: z.array(z.object({ secretKey: z.string(), version })).readonly(),

@@ -5,6 +5,8 @@ import { z } from "zod";
 import type { Caller } from "@repo/catalog";
 import { operator, product } from "../testing/fixture.ts";
 import { createRegionPair, homeRegion, type RegionPair } from "../testing/region-pair.ts";
+import { inProcessFetch } from "./handler.ts";
+import { plainPath } from "./plain-door.ts";
 import { appRouter, createCaller } from "./router.ts";
 import { createCallerContext, publicError } from "./trpc.ts";
 
@@ -179,6 +181,17 @@ test("every procedure of a company is served from copies, or answered with WRONG
     ).toEqual([]);
   }
   expect(found.toSorted()).toEqual(served.toSorted());
+});
+
+test("a call in plain JSON is answered with WRONG_REGION and the home region, too", async () => {
+  const { headers } = await pair.target.person(company, "owner");
+  const answer = await inProcessFetch(pair.target.secrets)(`http://in-process${plainPath}secrets.write`, {
+    method: "POST",
+    headers: new Headers([...headers, ["content-type", "application/json"]]),
+    body: JSON.stringify({ company, secretKey: "CUSTOM_A", value: "fake_0002" }),
+  });
+  expect(answer.status).toBe(409);
+  expect(await answer.json()).toMatchObject({ error: { reason: "WRONG_REGION", homeRegion } });
 });
 
 test("nothing of the company was changed here, and the events say why", async () => {
