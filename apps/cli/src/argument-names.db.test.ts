@@ -11,7 +11,7 @@ import { cli, failing, type Environment } from "./testing/run-cli.ts";
 
 /** Commands that ask no procedure, and so get no error that names fields of one. */
 const withoutApi =
-  /^(?:import-legacy|keys (?:rotate|verify-report|backup|check-backup|restore|shred|receipt|verify-receipt|public-key|emergency-rotate|rotate-company)|audit (?:verify|verify-export|public-key|acknowledge-failover)|operators .*|database .*|regions (?:publish|connect|subscribe|resync|resync-export|unsubscribe|disconnect)|migrate verify-report|webhooks listen)$/;
+  /^(?:import-legacy|keys (?:check-values|rotate|verify-report|backup|check-backup|restore|shred|receipt|verify-receipt|public-key|emergency-rotate|rotate-company)|audit (?:verify|verify-export|public-key|acknowledge-failover)|operators .*|database .*|regions (?:publish|connect|subscribe|resync|resync-export|unsubscribe|disconnect)|migrate verify-report|webhooks listen)$/;
 
 /** Options that stay local and are never sent. */
 const local: ReadonlySet<string> = new Set(["output", "file", "confirm"]);

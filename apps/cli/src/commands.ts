@@ -259,6 +259,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Compare a backup of the master keys with the registry",
       load: async () => (await import("./commands/keys-backup.ts")).checkCommand,
     },
+    "keys check-values": {
+      summary: "Decrypt every value in memory, and count",
+      load: async () => (await import("./commands/keys-check-values.ts")).checkValuesCommand,
+    },
     "keys restore": {
       summary: "Put master keys from a backup back into Infisical",
       load: async () => (await import("./commands/keys-backup.ts")).restoreCommand,

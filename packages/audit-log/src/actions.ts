@@ -120,6 +120,7 @@ export const auditActions = {
   "key.restore": null,
   "key.check-backup": null,
   "key.list-backups": null,
+  "key.check-values": null,
   "key.create": null,
   "key.rotate": null,
   "key.activate": null,

@@ -135,9 +135,13 @@ export function failoverSentence({ after, timelines, sealedAt, lost, acknowledge
   }
   const each = acknowledged.map(
     ({ operator, at, checkpoints, events }) =>
-      `${checkpoints} checkpoints with ${events} events were lost, acknowledged by operator ${operator} on ${at.toISOString()}.`,
+      `${counted(checkpoints, "checkpoint")} with ${counted(events, "event")} lost, acknowledged by operator ${operator} on ${at.toISOString()}.`,
   );
   return [what, ...each].join(" ");
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** What a finding says of an archived checkpoint that is not there. */

@@ -120,7 +120,7 @@ export async function verifyAuditLog(
     for (const row of page) {
       const before = last;
       last = await checkCheckpoint(
-        { findings, publicKeysOf, logged, onUnknown: found.addUnknown },
+        { findings, publicKeysOf, logged, onUnknown: (unknown) => found.addUnknown(unknown) },
         row,
         before,
       );
@@ -148,7 +148,7 @@ export async function verifyAuditLog(
   const end = last?.row ?? { index: 0, floor: 0n, toXid: "0" };
   const unsealed = await check.unsealed({ fromXid: end.toXid, toXid: undefined, ...positionsOf(end) });
 
-  for (const [batch, archived] of logged) if (batch > end.index) archived.forEach(found.addUnknown);
+  for (const archived of checkpoints) if (archived.batch > end.index) found.addUnknown(archived);
   const { failovers, unexplained } = found.settle();
   for (const { batch } of unexplained) {
     findings.add(

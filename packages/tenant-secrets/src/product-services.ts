@@ -18,6 +18,7 @@ import type { Suspension } from "./companies/suspension.ts";
 import type { SignInSteps } from "./companies/sign-in-steps.ts";
 import type { Users } from "./companies/users.ts";
 import type { KeyBackups } from "./keys/backup/backup.ts";
+import type { CheckValues } from "./keys/check-values.ts";
 import type { CompanyKeyRotation } from "./keys/company/rotation.ts";
 import type { EmergencyRotation } from "./keys/rotation/emergency.ts";
 import type { StoreBackup } from "./keys/backup/destination.ts";
@@ -95,6 +96,7 @@ export interface Services {
   readonly keyRotation: KeyRotation;
   readonly keyBackups: KeyBackups;
   readonly storeBackup: StoreBackup;
+  readonly checkValues: CheckValues;
   readonly companyKeyRotation: CompanyKeyRotation;
   readonly runs: RunControl;
   readonly rotation: Policies &

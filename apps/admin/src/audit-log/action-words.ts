@@ -120,6 +120,7 @@ const actionWords: Readonly<Record<AuditAction, string>> = {
   "call.limit": "Call too often",
   "key.backup": "Back up the keys",
   "key.list-backups": "List the backups of the keys",
+  "key.check-values": "Check that values decrypt",
   "key.restore": "Restore the keys",
   "key.check-backup": "Check a backup of the keys",
   "key.create": "Create a master key",

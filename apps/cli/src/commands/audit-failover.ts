@@ -64,6 +64,10 @@ cannot.`,
   },
 });
 
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
 /** What a failover lost, with the times of the log lines. */
 function textOf(
   { after, timelines, sealedAt, lost }: Failover,
@@ -76,5 +80,5 @@ function textOf(
     return `${place}\nNo archived checkpoint was lost. Events that were not sealed yet may be.`;
   const events = lost.reduce((sum, each) => sum + (each.events ?? 0), 0);
   const until = times.get(last.checkpoint);
-  return `${place}\nLost: ${lost.length} checkpoints, of batches ${first.batch} to ${last.batch}, with ${events} events, sealed from ${after.sealedAt.toISOString()} to ${until ?? "an unknown time"}. Whose events they were cannot be known. Events of them that survived are sealed again.`;
+  return `${place}\nLost: ${counted(lost.length, "checkpoint")}, from batch ${first.batch} to ${last.batch}, with ${counted(events, "event")}, sealed from ${after.sealedAt.toISOString()} to ${until ?? "an unknown time"}. Whose events they were cannot be known. Events of them that survived are sealed again.`;
 }

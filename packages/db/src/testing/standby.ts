@@ -147,7 +147,7 @@ export async function baseBackup(
   try {
     // Start and stop have to be of one session.
     await sql`select pg_backup_start('base backup', true)`;
-    makeOwned(directory);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     copyTree(from, to);
     const [stopped] = await sql<{ labelfile: string }[]>`select labelfile from pg_backup_stop(true)`;
     if (stopped === undefined) throw new Error("The server answered nothing about its backup.");

@@ -3,6 +3,7 @@ import type { ApprovalGate } from "../companies/approval-gate.ts";
 import type { Companies, Company } from "../companies/companies.ts";
 import { createKeyBackups } from "../keys/backup/backup.ts";
 import { createStoreBackup, type BackupDestination } from "../keys/backup/destination.ts";
+import { createCheckValues } from "../keys/check-values.ts";
 import { defineCompanyRotation } from "../keys/company/rotation-run.ts";
 import { createCompanyKeyRotation } from "../keys/company/rotation.ts";
 import { createMasterKeyAge } from "../keys/master/master-key-age.ts";
@@ -56,6 +57,7 @@ export function assembleKeys(
       keyRotation,
       keyBackups,
       storeBackup,
+      checkValues: createCheckValues(base),
       companyKeyRotation,
       emergencyRotation: createEmergencyRotation({
         ...base,
