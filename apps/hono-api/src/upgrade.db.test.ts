@@ -100,7 +100,7 @@ function startLoad(credential: string, serving: () => readonly string[]) {
   const failures: string[] = [];
   const written = new Map<string, readonly string[]>();
   let calls = 0;
-  let isOver = false;
+  const over = new AbortController();
   const through = (company: string) => {
     const urls = serving();
     const url = urls[calls++ % urls.length] ?? "";
@@ -108,14 +108,14 @@ function startLoad(credential: string, serving: () => readonly string[]) {
   };
   const work = async (company: string, secretKey: `CUSTOM_${string}`): Promise<void> => {
     const values: string[] = [];
-    while (!isOver) {
+    while (!over.signal.aborted) {
       try {
         const value = `fake-${randomBytes(6).toString("hex")}`;
         await through(company).set(secretKey, value);
         values.push(value);
         for (let read = 0; read < 3; read++) {
           const found = await through(company).get(secretKey);
-          if (!values.includes(String(found))) failures.push(`${secretKey} was ${String(found)}`);
+          if (!values.includes(found)) failures.push(`${secretKey} was ${found}`);
         }
         const { secrets } = await through(company).list();
         if (!secrets.some((each) => each.secretKey === secretKey))
@@ -138,7 +138,7 @@ function startLoad(credential: string, serving: () => readonly string[]) {
       await expect.poll(() => calls >= until, { interval: 20 }).toBe(true);
     },
     end: async (): Promise<ReadonlyMap<string, readonly string[]>> => {
-      isOver = true;
+      over.abort();
       await Promise.all(all);
       return written;
     },

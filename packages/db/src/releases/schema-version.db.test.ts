@@ -17,12 +17,13 @@ interface Opened {
 }
 
 async function open(): Promise<Opened> {
-  const { urls, superuserUrl, drop } = await createTestDatabase();
+  const made = await createTestDatabase();
+  const { urls, superuserUrl } = made;
   const owner = connectOnce(urls.migration);
   const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
   onTestFinished(async () => {
     await Promise.all([owner.end({ timeout: 5 }), database.close()]);
-    await drop();
+    await made.drop();
   });
   return { urls, superuserUrl, owner, database };
 }
