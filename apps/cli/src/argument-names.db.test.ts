@@ -62,6 +62,7 @@ const fitting: Readonly<Record<string, string>> = {
   purpose: "incident",
 };
 const fittingOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "companies delete": { after: "30d", "backups-kept-days": "30", confirm: "acmecorp" },
   "companies move": { to: "us" },
   "companies take-over": { from: "eu" },
 };

@@ -99,6 +99,18 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       summary: "Open a suspended company again",
       load: async () => (await import("./commands/companies.ts")).resumeCommand,
     },
+    "companies delete": {
+      summary: "Suspend a company, and delete it after some days",
+      load: async () => (await import("./commands/company-deletion.ts")).deleteCommand,
+    },
+    "companies keep": {
+      summary: "Undo the deletion of a company, before its date",
+      load: async () => (await import("./commands/company-deletion.ts")).keepCommand,
+    },
+    "companies deletion": {
+      summary: "Show the deletion of a company, and its receipt",
+      load: async () => (await import("./commands/company-deletion.ts")).deletionCommand,
+    },
     "companies regions list": {
       summary: "List the regions that a company is copied to",
       load: async () => (await import("./commands/company-regions.ts")).listCommand,

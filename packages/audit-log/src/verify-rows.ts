@@ -39,6 +39,9 @@ function changedRow({ action, outcome, companyId, subject }: EventRow): string |
     case "company.leave":
     case "company.suspend":
     case "company.resume":
+    case "company.schedule-deletion":
+    case "company.keep":
+    case "company.delete":
       return `company ${companyId}`;
     case "api-key.create":
     case "api-key.rotate":

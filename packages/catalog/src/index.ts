@@ -47,6 +47,7 @@ export { type CatalogDescription, catalogOperations } from "./operations/catalog
 export type { Check, CheckedVersion, CheckResult, ReportedOutcome } from "./operations/checks.ts";
 export {
   companiesOperations,
+  type CompanyDeletion,
   type CompanyDescription,
   type CompanyOverview,
   type CompanySettings,

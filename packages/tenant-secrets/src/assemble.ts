@@ -133,6 +133,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     copies,
     destination: options.backupDestination,
     gate: createApprovalGate(options.operatorApprovals ?? 2),
+    forget: (companyId) => rows.invalidate(companyId),
   });
   const importParts = { ...base, ...held, catalog, companies };
   const legacyImport = defineLegacyImport(importParts);

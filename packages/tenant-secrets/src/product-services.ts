@@ -14,6 +14,7 @@ import type { Operators } from "./companies/operators.ts";
 import type { CompanySettingsReader } from "./companies/company-settings.ts";
 import type { Stamps } from "./companies/stamps.ts";
 import type { SecondFactorRule } from "./companies/second-factor-rule.ts";
+import type { Deletions } from "./keys/deletion/deletions.ts";
 import type { Suspension } from "./companies/suspension.ts";
 import type { SignInSteps } from "./companies/sign-in-steps.ts";
 import type { Users } from "./companies/users.ts";
@@ -65,6 +66,7 @@ export interface Services {
   readonly limits: RateLimits;
   readonly companies: Companies;
   readonly suspension: Suspension;
+  readonly deletions: Deletions;
   readonly secondFactorRule: SecondFactorRule;
   readonly companySettings: CompanySettingsReader;
   readonly stamps: Pick<Stamps, "get">;

@@ -6,7 +6,9 @@ export type Approval = ApiAnswers["approvals"]["list"][number];
 export function titleOf({ action, parameters }: Approval): string {
   switch (action) {
     case "key.shred":
-      return `Shred ${parameters["subdomain"]}`;
+      return parameters["afterDays"] === undefined
+        ? `Shred ${parameters["subdomain"]}`
+        : `Delete ${parameters["subdomain"]} after ${parameters["afterDays"]} days`;
     case "key.destroy":
       return `Destroy master key ${parameters["version"]}`;
     case "key.emergency-rotate":
@@ -19,7 +21,11 @@ export function effectOf({ action, parameters }: Approval): string {
   switch (action) {
     case "key.shred": {
       const folder = parameters["withInfisicalFolder"] === true;
-      return `Destroys the company’s keys for good. Backups of the database are kept for ${parameters["backupsKeptDays"]} days; its folder in Infisical is ${folder ? "deleted too" : "left"}.`;
+      const first =
+        parameters["afterDays"] === undefined
+          ? "Destroys the company’s keys for good."
+          : `Suspends the company now, and deletes it after ${parameters["afterDays"]} days.`;
+      return `${first} Backups of the database are kept for ${parameters["backupsKeptDays"]} days; its folder in Infisical is ${folder ? "deleted too" : "left"}.`;
     }
     case "key.destroy":
       return "Deletes the key in Infisical for good. Backups of the database from its time cannot be read any more.";

@@ -9,6 +9,7 @@ import { Copy } from "../ui/copy.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { Time } from "../ui/time.tsx";
+import { CompanyLeaving } from "./company-leaving.tsx";
 import { CompanyPeople } from "./company-people.tsx";
 import { CompanySettings } from "./company-settings.tsx";
 import { CompanyShutdown } from "./company-shutdown.tsx";
@@ -47,6 +48,7 @@ export function CompanyPage(): ReactNode {
             {company.shreddedAt === undefined && <CompanyRegions company={subdomain} />}
             <CompanyPeople company={subdomain} />
             {company.shreddedAt === undefined && <CompanySettings company={company} />}
+            {company.shreddedAt === undefined && <CompanyLeaving company={company} />}
             <CompanyShutdown company={company} />
           </>
         )}

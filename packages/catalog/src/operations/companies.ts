@@ -26,6 +26,8 @@ const CompanyOverview = CompanyDescription.extend({
   key: z.object({ version: z.int(), createdAt: z.date() }).optional(),
   /** When its keys were destroyed for good. */
   shreddedAt: z.date().optional(),
+  /** Of a company whose deletion is scheduled, or has begun. */
+  deleteAt: z.date().optional(),
 });
 export type CompanyOverview = Readonly<z.infer<typeof CompanyOverview>>;
 
@@ -38,6 +40,20 @@ export type CompanySettings = Readonly<z.infer<typeof CompanySettings>>;
 
 /** A JSON text, and its signature by the deployment's signing key. */
 const SignedReceipt = z.object({ receipt: z.string(), signature: z.string() });
+
+const CompanyDeletion = z.object({
+  /** The id of its run. */
+  run: z.uuid(),
+  company: z.string(),
+  /** `waiting`: can be undone. `failed`: has met an error, and goes on when its run is resumed. */
+  state: z.enum(["waiting", "deleting", "failed", "deleted", "kept"]),
+  deleteAt: z.date(),
+  requestedAt: z.date(),
+  error: z.string().optional(),
+  /** Of a company that is deleted. */
+  receipt: SignedReceipt.optional(),
+});
+export type CompanyDeletion = Readonly<z.infer<typeof CompanyDeletion>>;
 
 const CompanyStamp = z.object({
   /** Which process counted. Numbers of two sources cannot be compared: another source is a reason to ask for the lists once. */
@@ -159,6 +175,40 @@ export const companiesOperations = {
       withInfisicalFolder: z.boolean().optional(),
     }),
     output: SignedReceipt,
+  }),
+
+  /**
+   * Suspends the company now, and deletes it after some days: its keys, values, people and API keys. Until then `keep` undoes it.
+   * Takes the approval of another operator, as `shred` does.
+   */
+  delete: operation({
+    kind: "mutation",
+    verb: "rotate",
+    stepUp: true,
+    input: z.strictObject({
+      company,
+      afterDays: z.int().min(1).max(365),
+      /** As of `shred`. */
+      backupsKeptDays: z.int().min(0).max(36_500),
+      withInfisicalFolder: z.boolean().optional(),
+    }),
+    output: CompanyDeletion,
+  }),
+
+  /** Undoes `delete`, while nothing is destroyed: the company is as it was before. */
+  keep: operation({
+    kind: "mutation",
+    verb: "companies",
+    input: z.strictObject({ company }),
+    output: CompanyDescription,
+  }),
+
+  /** The last deletion of a company, and of one that is deleted its receipt. NOT_FOUND where none was asked for. */
+  deletion: operation({
+    kind: "query",
+    verb: "companies",
+    input: z.strictObject({ company }),
+    output: CompanyDeletion,
   }),
 
   /** The receipt of a company that was shredded. */

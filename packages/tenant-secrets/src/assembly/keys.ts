@@ -10,6 +10,8 @@ import { createMasterKeyAge } from "../keys/master/master-key-age.ts";
 import { createMasterKeyRegistry } from "../keys/master/master-key-registry.ts";
 import { createEmergencyRotation } from "../keys/rotation/emergency.ts";
 import { createKeyRotation, defineKeyRotation } from "../keys/rotation/rotation.ts";
+import { defineDeletion } from "../keys/deletion/deletion-run.ts";
+import { createDeletions } from "../keys/deletion/deletions.ts";
 import { createShredding } from "../keys/shredding/shredding.ts";
 import { defineRenewal, startRenewal } from "../regions/renewal-run.ts";
 import type { SecretStore } from "../stores/store.ts";
@@ -22,12 +24,14 @@ interface KeyOptions {
   readonly copies: SecretStore;
   readonly destination: BackupDestination | undefined;
   readonly gate: ApprovalGate;
+  /** Drops what this process has cached of a company. */
+  readonly forget: (companyId: string) => void;
 }
 
 /** The operations on keys: their registry, backups, rotations and destruction. */
 export function assembleKeys(
   base: Base,
-  { catalog, companies, stores, copies, destination, gate }: KeyOptions,
+  { catalog, companies, stores, copies, destination, gate, forget }: KeyOptions,
 ) {
   const { database, infisical, masterKeys, auditKeys, companyKeys, audit, operations } = base;
   const renewal = defineRenewal(base);
@@ -43,6 +47,8 @@ export function assembleKeys(
     companyRotation,
     operations,
   });
+  const shredding = createShredding({ ...base, gate });
+  const deletion = defineDeletion({ ...base, gate, shredding, forget });
   const list = async (company: Company) => {
     const { secrets, unreachable } = await (
       company.home === undefined ? stores[company.secretStore] : copies
@@ -69,9 +75,10 @@ export function assembleKeys(
         list,
         renewCopies: (statements, asked) => startRenewal(renewal, statements, { ...asked, region: null }),
       }),
-      shredding: createShredding({ ...base, gate }),
+      shredding,
+      deletions: createDeletions({ ...base, gate, shredding, run: deletion, forget }),
     },
     renewal,
-    runs: [rotation, companyRotation, renewal],
+    runs: [rotation, companyRotation, renewal, deletion],
   } as const;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { and, desc, eq, gt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, isNotNull, sql } from "drizzle-orm";
 import { tables } from "@repo/db";
 import { approvalState } from "@repo/audit-log";
 import {
@@ -7,6 +7,7 @@ import {
   approvalRequired,
   type ApprovedAction,
   type Caller,
+  TenantSecretsError,
   unauthenticated,
 } from "@repo/catalog";
 import {
@@ -58,6 +59,20 @@ export interface ApprovalGate {
    *   valid; the errors of `check`, `act` and the database
    */
   commit<C, T>(steps: Pick<Steps, "commit">, act: IrreversibleAct<C, T>): Promise<T>;
+  /**
+   * Whether an act that was admitted for a later time may be done now: its approval is genuine, and neither of the two operators was
+   * revoked or disabled since. That their access has expired changes nothing.
+   *
+   * @returns the id of the operator who approved it; undefined where one operator acts alone
+   * @throws {TenantSecretsError} CONFLICT
+   */
+  confirm(transaction: Transaction, admitted: AdmittedAct): Promise<string | undefined>;
+}
+
+/** An act that `commit` admitted, and that is done later. */
+export interface AdmittedAct extends Pick<IrreversibleAct<unknown, unknown>, "action" | "parameters"> {
+  /** The id of the operator who asked. */
+  readonly requester: string;
 }
 
 /** Hours: two people of one team meet within a day, and an approval that was forgotten does not wait for a thief. */
@@ -88,6 +103,29 @@ export function createApprovalGate(required: OperatorsRequired): ApprovalGate {
       });
       if (!outcome.done) throw approvalRequired(outcome.request);
       return outcome.result;
+    },
+    confirm: async ({ statements, writer }, { requester, action, parameters }) => {
+      const asker = await findOperator(statements, requester);
+      if (asker !== undefined && !isInForce(writer, asker)) throw noLongerApproved();
+      if (required === 1) return undefined;
+      const rows = await statements
+        .select()
+        .from(approvals)
+        .where(
+          and(
+            eq(approvals.requestedBy, requester),
+            eq(approvals.action, action),
+            eq(approvals.parameters, textOf(parameters)),
+            isNotNull(approvals.usedAt),
+          ),
+        )
+        .orderBy(desc(approvals.usedAt));
+      for (const row of rows) {
+        if (asker === undefined || row.givenBy === null) continue;
+        if (!writer.isGenuine(approvalState(row), row)) continue;
+        if (await countsStill({ statements, writer }, row.givenBy, asker.operator)) return row.givenBy;
+      }
+      throw noLongerApproved();
     },
   };
 }
@@ -161,12 +199,19 @@ async function lockRequests(
  * in other hands. That it has expired changes nothing.
  */
 async function countsStill(
-  { statements, writer }: Transaction,
+  { statements, writer }: Pick<Transaction, "statements" | "writer">,
   givenBy: string,
   requester: OperatorRow,
 ): Promise<boolean> {
   const giver = await findOperator(statements, givenBy);
   return giver !== undefined && areTwoPeople(giver.operator, requester) && isInForce(writer, giver);
+}
+
+function noLongerApproved(): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    "Of the operators who asked for this and approved it, one is no longer an operator. Nothing was destroyed: end it, and ask for it again.",
+  );
 }
 
 async function insertRequest(

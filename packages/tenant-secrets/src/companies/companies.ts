@@ -174,6 +174,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
       } as const;
       return change(request, async ({ statements, writer }) => {
         checkSubdomain(subdomain);
+        await requireUnreserved(statements, subdomain);
         const company = {
           id: randomUUID(),
           subdomain,
@@ -213,6 +214,7 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
       return change({ caller, action: "company.rename", requestId, asked }, async (transaction) => {
         const found = await lockNamed(transaction, company, ownRegion);
         checkSubdomain(subdomain);
+        await requireUnreserved(transaction.statements, subdomain);
         return changeCompany(transaction, found, { subdomain });
       });
     },
@@ -243,6 +245,8 @@ async function selectOverviews(
       keyVersion: companyKeys.keyVersion,
       keyCreatedAt: companyKeys.createdAt,
       shreddedAt: shreddings.shreddedAt,
+      deleteAtMs: sql<number | null>`(select (r.input->>'deleteAtMs')::float8 from runs r
+        where r.kind = 'delete-company' and r.subject = "companies"."id"::text and r.finished_at is null)`,
       secrets: countOf(sql`company_secrets`, sql`o.deleted_at is null`),
       members: countOf(sql`memberships`, sql`true`),
       apiKeys: countOf(sql`api_keys`, sql`o.revoked_at is null and o.expires_at > now()`),
@@ -256,10 +260,11 @@ async function selectOverviews(
         : and(eq(companies.subdomain, subdomain), isNull(companies.deletedAt)),
     )
     .orderBy(asc(companies.subdomain));
-  return rows.map(({ row, keyVersion, keyCreatedAt, shreddedAt, ...counts }) => ({
+  return rows.map(({ row, keyVersion, keyCreatedAt, shreddedAt, deleteAtMs, ...counts }) => ({
     ...describeCompany(row),
     ...counts,
     shreddedAt: shreddedAt ?? undefined,
+    deleteAt: deleteAtMs === null ? undefined : new Date(deleteAtMs),
     key:
       keyVersion === null || keyCreatedAt === null
         ? undefined
@@ -336,7 +341,12 @@ export async function changeCompanyRow(
   const beside = await writer.seal({ kind: "company", ...found, ...to });
   const [row] = await statements
     .update(tables.companies)
-    .set({ ...to, ...beside, updatedAt: sql`now()` })
+    .set({
+      ...to,
+      ...(to.status === "deleted" && found.deletedAt === null && { deletedAt: sql`now()` }),
+      ...beside,
+      updatedAt: sql`now()`,
+    })
     .where(eq(tables.companies.id, found.id))
     .returning();
   if (row === undefined) throw new Error("a row that is locked is there");
@@ -405,6 +415,18 @@ function checkSubdomain(subdomain: string): void {
     "INVALID_INPUT",
     "A subdomain has 1 to 63 lower-case letters, digits or hyphens, and neither begins nor ends with a hyphen.",
   );
+}
+
+/** What a deleted company was called is never given to another one. @throws {TenantSecretsError} CONFLICT */
+async function requireUnreserved(statements: Statements, subdomain: string): Promise<void> {
+  const { companies, companySubdomains } = tables;
+  const [taken] = await statements
+    .select({ id: companies.id })
+    .from(companySubdomains)
+    .innerJoin(companies, eq(companies.id, companySubdomains.companyId))
+    .where(and(eq(companySubdomains.subdomain, subdomain), eq(companies.status, "deleted")))
+    .limit(1);
+  if (taken !== undefined) throw subdomainTaken();
 }
 
 function checkRecoveryDays(days: number): void {

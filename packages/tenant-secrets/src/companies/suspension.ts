@@ -1,6 +1,6 @@
 import { and, eq, isNull } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import { type Caller, type CompanyDescription, notFound, Subdomain } from "@repo/catalog";
+import { type Caller, type CompanyDescription, notFound, Subdomain, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
 import { changeCompany, describeCompany, lockNamed } from "./companies.ts";
 import { lockCompany } from "./company-lock.ts";
@@ -12,7 +12,7 @@ import { lockCompany } from "./company-lock.ts";
 export interface Suspension {
   /** Idempotent. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; INTEGRITY_FAILURE if the company's row is not genuine */
   suspend(caller: Caller, company: string): Promise<CompanyDescription>;
-  /** Idempotent. @throws as `suspend` */
+  /** Idempotent. @throws as `suspend`, and CONFLICT for a company whose deletion is scheduled */
   resume(caller: Caller, company: string): Promise<CompanyDescription>;
 }
 
@@ -34,6 +34,7 @@ export function createSuspension(operations: Operations, ownRegion: string): Sus
       await lockCompany(statements, id);
       const named = await lockNamed(transaction, subdomain, ownRegion);
       if (named.id !== id) throw notFound();
+      if (status === "active") await requireKept(statements, id);
       const row = named.status === status ? named : await changeCompany(transaction, named, { status });
       return audited(describeCompany(row), { companyId: row.id, version: row.revision });
     });
@@ -42,6 +43,20 @@ export function createSuspension(operations: Operations, ownRegion: string): Sus
       setStatus(caller, company, { action: "company.suspend", status: "suspended" }),
     resume: (caller, company) => setStatus(caller, company, { action: "company.resume", status: "active" }),
   };
+}
+
+/** A company that opened again would lose its values at the date all the same. */
+async function requireKept(statements: Statements, companyId: string): Promise<void> {
+  const { runs } = tables;
+  const [deletion] = await statements
+    .select({ id: runs.id })
+    .from(runs)
+    .where(and(eq(runs.kind, "delete-company"), eq(runs.subject, companyId), isNull(runs.finishedAt)));
+  if (deletion === undefined) return;
+  throw new TenantSecretsError(
+    "CONFLICT",
+    "The deletion of this company is scheduled. Undo that first, which opens it again: companies keep.",
+  );
 }
 
 async function findNamed(statements: Statements, subdomain: string): Promise<string> {

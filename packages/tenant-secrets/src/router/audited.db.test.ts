@@ -72,6 +72,13 @@ const newInvitation = ({ company }: Pick<Place, "company">) =>
 const answerer = await newOperator(secrets, "answers");
 const anotherRequest = async () => ({ approval: await newRequest(fixture) });
 
+/** A company whose deletion is scheduled. */
+const leavingCompany = async () => {
+  const company = await fixture.company("database");
+  await secrets.deletions.schedule(operator, company, { afterDays: 30, backupsKeptDays: 30 });
+  return { company };
+};
+
 const knownRegion = async () => {
   const { region } = await secrets.regions.add(operator, newRegion(`k-${randomUUID().slice(0, 8)}`));
   return region.region;
@@ -231,6 +238,17 @@ const table: Readonly<Record<string, Row>> = {
     as: operator,
     input: ({ company }) => ({ company, backupsKeptDays: 30 }),
   },
+  "companies.delete": {
+    action: "company.schedule-deletion",
+    as: operator,
+    input: async () => ({
+      company: await fixture.company("database"),
+      afterDays: 30,
+      backupsKeptDays: 30,
+    }),
+  },
+  "companies.keep": { action: "company.keep", as: operator, input: leavingCompany },
+  "companies.deletion": { action: "company.get-deletion", as: operator, input: leavingCompany },
   "companies.receipt": {
     action: "key.shred-receipt",
     as: operator,
@@ -622,6 +640,7 @@ test("these procedures ask a person to confirm", () => {
     "companies.setSecondFactor",
     "companies.suspend",
     "companies.shred",
+    "companies.delete",
     "companies.move",
     "companies.takeOver",
     "companies.leave",

@@ -39,6 +39,7 @@ const served = [
   // An operator's own list of what is here.
   "companies.get",
   "companies.receipt",
+  "companies.deletion",
   // What makes this region the home.
   "companies.takeOver",
   "companies.members.list",

@@ -5,7 +5,7 @@ import type { NewApiKey } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
 import { newRequest } from "../testing/approvals.ts";
 import { passkeyResponse } from "../testing/accounts.ts";
-import { createFixture, operator, product, silentUrl } from "../testing/fixture.ts";
+import { codeOf, createFixture, operator, product, silentUrl } from "../testing/fixture.ts";
 import { newRegion } from "../testing/regions.ts";
 import { inProcessFetch } from "./handler.ts";
 import { plainPath } from "./plain-door.ts";
@@ -229,6 +229,17 @@ const table: Readonly<Record<string, Row>> = {
   // Neither has a folder in Infisical to delete, and the keys of an absent company are not destroyed.
   "companies.shred": { may: "operator", input: () => ({ company: doomed, backupsKeptDays: 30 }) },
   "companies.receipt": { may: "operator", input: () => ({ company: doomed }), before: shredDoomed },
+  "companies.delete": {
+    may: "operator",
+    input: () => ({ company: leaving, afterDays: 30, backupsKeptDays: 30 }),
+    before: keepLeaving,
+  },
+  "companies.keep": { may: "operator", input: () => ({ company: leaving }), before: scheduleLeaving },
+  "companies.deletion": {
+    may: "operator",
+    input: () => ({ company: leaving }),
+    before: scheduleLeaving,
+  },
   "operators.list": { may: "operator" },
   "regions.identity": { may: "operator" },
   "regions.list": { may: "operator" },
@@ -501,6 +512,15 @@ async function shredDoomed(): Promise<void> {
   await secrets.shredding.shred(operator, doomed, { backupsKeptDays: 30 });
 }
 
+const leaving = "leaving";
+/** Each does nothing where it is so already. */
+async function scheduleLeaving(): Promise<void> {
+  await codeOf(secrets.deletions.schedule(operator, leaving, { afterDays: 30, backupsKeptDays: 30 }));
+}
+async function keepLeaving(): Promise<void> {
+  await codeOf(secrets.deletions.keep(operator, leaving));
+}
+
 let approval = "";
 async function askForApproval(): Promise<void> {
   approval = await newRequest(fixture);
@@ -556,6 +576,7 @@ const apiKey = (companies: string[], narrower: Partial<NewApiKey>) =>
 beforeAll(async () => {
   [mine, theirs] = [await populate(), await populate()];
   await secrets.companies.create(operator, { subdomain: doomed, secretStore: "database" });
+  await secrets.companies.create(operator, { subdomain: leaving, secretStore: "database" });
   await secrets.companyKeyRotation.requestRotation(operator, theirs.company);
   run = (await secrets.runs.list(operator, { limit: 1 }))[0]?.id ?? "";
   const rotated = { company: mine.company, secretKey: "CUSTOM_A" };

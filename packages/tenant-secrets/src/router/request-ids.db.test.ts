@@ -57,6 +57,8 @@ const without: Readonly<Record<string, string>> = {
   "companies.suspend": sets,
   "companies.shred": "what is destroyed stays destroyed, and it answers with the same receipt",
   "companies.resume": sets,
+  "companies.delete": "one deletion is scheduled at a time, and a repeat is told so",
+  "companies.keep": "a deletion is undone once",
   "companies.apiKeys.revoke": sets,
   "companies.members.change": sets,
   "invitations.resend": "one more link takes the place of the earlier one",

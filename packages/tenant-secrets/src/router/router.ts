@@ -113,6 +113,10 @@ export const appRouter = router({
       get: ({ companies }, caller, { company }) => companies.get(caller, company),
       shred: ({ shredding }, caller, { company, ...options }) => shredding.shred(caller, company, options),
       receipt: ({ shredding }, caller, { company }) => shredding.receipt(caller, company),
+      delete: ({ deletions }, caller, { company, ...options }) =>
+        deletions.schedule(caller, company, options),
+      keep: ({ deletions }, caller, { company }) => deletions.keep(caller, company),
+      deletion: ({ deletions }, caller, { company }) => deletions.get(caller, company),
       suspend: ({ suspension }, caller, { company }) => suspension.suspend(caller, company),
       resume: ({ suspension }, caller, { company }) => suspension.resume(caller, company),
     }),

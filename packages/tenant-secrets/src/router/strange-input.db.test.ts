@@ -145,7 +145,7 @@ function partOf(part: JsonSchema["items"] | z.core.JSONSchema._JSONSchema): Json
 }
 
 /** They remove the endpoint, and destroy the keys of the company, that all of them are asked about. */
-const lastOnes = ["webhooks.remove", "companies.shred"];
+const lastOnes = ["webhooks.remove", "companies.shred", "companies.delete"];
 const procedures = Object.entries(
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- tRPC keeps them by path, whatever its types say
   appRouter._def.procedures as unknown as Record<

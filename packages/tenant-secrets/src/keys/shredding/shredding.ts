@@ -39,6 +39,19 @@ export interface ShredOptions {
   readonly withInfisicalFolder?: boolean | undefined;
 }
 
+/** A shredding whose approval was given before, as a part of something else. */
+export interface ApprovedShredding extends ShredOptions {
+  readonly shreddedBy: string;
+  /** Runs first in the transaction that destroys. */
+  readonly hold: (transaction: Transaction) => Promise<void>;
+  /**
+   * Runs before anything is destroyed, and not again once it is.
+   *
+   * @returns the id of the operator who approved; undefined where one acts alone
+   */
+  readonly confirm: (transaction: Transaction) => Promise<string | undefined>;
+}
+
 export interface Shredding {
   /**
    * Destroys a company's keys, and with them every value, fingerprint and last four characters in the database. Irreversible.
@@ -49,6 +62,10 @@ export interface Shredding {
    *   folder is not to be deleted; STORE_UNAVAILABLE if the folder may remain although the keys are destroyed: repeat
    */
   shred(caller: Caller, subdomain: string, options: ShredOptions): Promise<SignedReceipt>;
+  /** As `shred`, for a job. @throws as `shred`, and what `hold` and `confirm` throw */
+  shredApproved(steps: Steps, companyId: string, approved: ApprovedShredding): Promise<SignedReceipt>;
+  /** Checks what `shred` needs of a company, and locks it. @throws as `shred` */
+  lock(transaction: Transaction, subdomain: string, options: ShredOptions): Promise<CompanyRow>;
   /** The receipt of a shredded company. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   receipt(caller: Caller, subdomain: string): Promise<SignedReceipt>;
   /** As the function of that name, with this deployment's own keys. @throws as that, and FORBIDDEN, KEY_UNAVAILABLE */
@@ -240,6 +257,30 @@ export function createShredding(dependencies: Dependencies): Shredding {
         dependencies.companyKeys.invalidate(company.id);
         return withInfisicalFolder ? deleteFolder(steps, company, signed) : signed;
       }),
+
+    shredApproved: async (steps, companyId, { hold, confirm, shreddedBy, ...options }) => {
+      const [seen] = await across((statements) =>
+        statements.select().from(companies).where(eq(companies.id, companyId)),
+      );
+      if (seen === undefined) throw notFound();
+      const secrets = await countOutside(infisical, `/tenants/${seen.infisicalFolder}`);
+      const signingKey = await loadSigningKey();
+      const { company, signed } = await steps.commit(async (transaction) => {
+        await hold(transaction);
+        const locked = await lockShredded(transaction, seen, options);
+        const approvedBy = locked.earlier === undefined ? await confirm(transaction) : undefined;
+        return destroyKeys(transaction, locked, { ...options, shreddedBy, secrets, signingKey, approvedBy });
+      });
+      dependencies.companyKeys.invalidate(company.id);
+      return options.withInfisicalFolder === true ? deleteFolder(steps, company, signed) : signed;
+    },
+
+    lock: async (transaction, subdomain, options) => {
+      checkBackupsKept(options.backupsKeptDays);
+      const seen = await findCompany(transaction.statements, subdomain);
+      if (seen === undefined) throw notFound();
+      return (await lockShredded(transaction, seen, options)).company;
+    },
 
     receipt: (caller, subdomain) =>
       operations.read({ caller, action: "key.shred-receipt", ...toManage }, () =>

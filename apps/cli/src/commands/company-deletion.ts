@@ -1,0 +1,103 @@
+import type { CompanyDeletion } from "@repo/catalog";
+import { withApi } from "../api.ts";
+import { confirmTyped, wholeNumber } from "../arguments.ts";
+import { defineCommand } from "../command.ts";
+import { UsageError } from "../failure.ts";
+import { writeNewFile } from "../new-file.ts";
+import { minute, print, printJson } from "../output.ts";
+import { newFile } from "./common-options.ts";
+
+const credential = "TENANT_SECRETS_OPERATOR_TOKEN";
+
+export const deleteCommand = defineCommand({
+  positionals: ["company"],
+  options: {
+    after: { type: "string", required: true, value: "days", field: "afterDays", help: "1d to 365d" },
+    "backups-kept-days": {
+      type: "string",
+      required: true,
+      value: "days",
+      help: "How long you keep backups of the database: until then they hold the wraps of the keys",
+    },
+    "with-infisical-folder": {
+      type: "boolean",
+      help: "Delete the company's folder in Infisical too; needed where its store is infisical",
+    },
+    yes: { type: "boolean", help: "Do not ask; needs --confirm" },
+    confirm: { type: "string", value: "subdomain", help: "With --yes: the company's subdomain once more" },
+  },
+  details: `The company is suspended now. At the date its keys are destroyed, and its values, people, invitations, API keys, webhook
+endpoints and rotation policies are removed. Until then "companies keep" undoes it. Another operator approves it first. Its
+subdomains and folder are never given to another company. For operators. docs/companies.md has the whole procedure.`,
+  examples: ["companies delete acmecorp --after 30d --backups-kept-days 30"],
+  run: async ({ company, after, yes, json, confirm: typed, ...options }) => {
+    const afterDays = Number(/^(\d{1,3})d$/.exec(after)?.[1]);
+    if (!(afterDays >= 1 && afterDays <= 365))
+      throw new UsageError("--after is a number of days, 1d to 365d.");
+    await confirmTyped({
+      question: `This suspends ${company} now, and deletes it after ${afterDays} days. Type the subdomain to continue`,
+      expected: company,
+      yes,
+      typed,
+      option: "confirm",
+    });
+    const deletion = await withApi(credential, (api) =>
+      api.companies.delete.mutate({
+        company,
+        afterDays,
+        backupsKeptDays: wholeNumber("backups-kept-days", options["backups-kept-days"]),
+        withInfisicalFolder: options["with-infisical-folder"],
+      }),
+    );
+    if (json) printJson(deletion);
+    else
+      print(
+        `${company} is suspended, and is deleted at ${minute(deletion.deleteAt)}. To undo: companies keep ${company}`,
+      );
+  },
+});
+
+export const keepCommand = defineCommand({
+  positionals: ["company"],
+  options: {},
+  details: `Undoes "companies delete" while nothing is destroyed. The company is open again, unless it was suspended before.
+For operators.`,
+  examples: ["companies keep acmecorp"],
+  run: async ({ company, json }) => {
+    const kept = await withApi(credential, (api) => api.companies.keep.mutate({ company }));
+    if (json) printJson(kept);
+    else print(`${company} is kept, and is ${kept.status}.`);
+  },
+});
+
+export const deletionCommand = defineCommand({
+  positionals: ["company"],
+  options: { output: newFile("the receipt") },
+  details: `Shows until when the deletion of a company can be undone, or how far it is. Of a company that is deleted it gives the
+signed receipt. For operators.`,
+  examples: ["companies deletion acmecorp", "companies deletion acmecorp --output receipt.json"],
+  run: async ({ company, output, json }) => {
+    const deletion = await withApi(credential, (api) => api.companies.deletion.query({ company }));
+    if (output !== undefined) {
+      const { receipt } = deletion;
+      if (receipt === undefined) throw new UsageError(`${company} is not deleted: there is no receipt yet.`);
+      await writeNewFile(output, async () => JSON.stringify(receipt));
+    }
+    if (json) printJson(deletion);
+    else print(textOf(deletion));
+  },
+});
+
+function textOf({ company, state, deleteAt, error, receipt }: CompanyDeletion): string {
+  switch (state) {
+    case "waiting":
+      return `${company} is deleted at ${minute(deleteAt)}. To undo: companies keep ${company}`;
+    case "kept":
+      return `The deletion of ${company} was undone.`;
+    case "deleting":
+    case "failed":
+      return `The deletion of ${company} has begun${error === undefined ? "." : `, and stopped: ${error}`}`;
+    case "deleted":
+      return receipt?.receipt ?? `${company} is deleted.`;
+  }
+}

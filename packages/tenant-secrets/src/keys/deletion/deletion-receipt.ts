@@ -1,0 +1,47 @@
+import { z } from "zod";
+import type { SigningKey } from "@repo/audit-log";
+import { documentText, signatureOf } from "../../runs/signed-document.ts";
+
+const format = "tenant-secrets-deletion/1";
+const Count = z.int().nonnegative();
+
+/** The content of the receipt of a deleted company. docs/companies.md explains it to its recipient. */
+const DeletionReceipt = z.strictObject({
+  format: z.literal(format),
+  company: z.strictObject({ id: z.uuid(), subdomain: z.string() }),
+  requestedBy: z.string(),
+  requestedAt: z.iso.datetime(),
+  /** Null where the deployment lets one operator act alone. */
+  approvedBy: z.string().nullable(),
+  deletedAt: z.iso.datetime(),
+  removed: z.strictObject({
+    members: Count,
+    invitations: Count,
+    rotationPolicies: Count,
+    lastUses: Count,
+  }),
+  /** The receipt of the shredding, which has a signature of its own: keys, values, API keys, endpoints, copies, backups. */
+  shredding: z.strictObject({ receipt: z.string(), signature: z.string() }),
+  /** Never given to another company. */
+  reserved: z.strictObject({ subdomains: z.array(z.string()), infisicalFolder: z.string() }),
+  /** What stays, in sentences. */
+  remains: z.array(z.string()),
+});
+type DeletionReceipt = z.infer<typeof DeletionReceipt>;
+
+const remains = [
+  "The row of the company, its subdomains and the name of its folder stay, so that none of them is given to another company.",
+  "Names of secrets, numbers of versions, their dates, authors and notes stay. They hold no value.",
+  "The audit log stays for as long as the deployment's retention says, with the names of its people that it shows.",
+  "The accounts of people stay: a person may belong to other companies.",
+  "The receipt of the shredding says what backups still hold, and until when.",
+];
+
+/** @returns the receipt as a JSON text, and its signature by the deployment's signing key */
+export function signDeletion(
+  facts: Omit<DeletionReceipt, "format" | "remains">,
+  key: SigningKey,
+): { readonly receipt: string; readonly signature: string } {
+  const receipt = documentText(DeletionReceipt, { format, ...facts, remains });
+  return { receipt, signature: signatureOf(format, receipt, key) };
+}

@@ -1,0 +1,182 @@
+import { eq, sql } from "drizzle-orm";
+import { z } from "zod";
+import type { AuditLog, SigningKey } from "@repo/audit-log";
+import { tables, type Database, type Statements } from "@repo/db";
+import { systemCaller } from "@repo/catalog";
+import { audited, type Operations } from "../../access/operation.ts";
+import type { ApprovalGate } from "../../companies/approval-gate.ts";
+import type { Entered, RunStep } from "../../runs/definition.ts";
+import { defineRun, type Run } from "../../runs/run.ts";
+import { readReceipt } from "../shredding/receipt.ts";
+import type { Shredding } from "../shredding/shredding.ts";
+import { signDeletion } from "./deletion-receipt.ts";
+import { removeCompany } from "./remove-company.ts";
+
+const { runs } = tables;
+
+export const DeletionInput = z.strictObject({
+  subdomain: z.string(),
+  afterDays: z.int(),
+  backupsKeptDays: z.int(),
+  withInfisicalFolder: z.boolean(),
+  /** In milliseconds of Unix time, by the database's clock. */
+  deleteAtMs: z.number(),
+  /** Whether the company was open when its deletion was asked for. */
+  wasActive: z.boolean(),
+});
+export type DeletionInput = z.infer<typeof DeletionInput>;
+
+const Facts = z.strictObject({
+  /** The reminders that were given, in days before the date. */
+  reminded: z.array(z.int()),
+  /** Null before the keys are destroyed. */
+  shredding: z.strictObject({ receipt: z.string(), signature: z.string() }).nullable(),
+});
+type DeletionFacts = z.infer<typeof Facts>;
+
+export type DeletionRun = Run<DeletionInput, DeletionFacts, object>;
+type Step = RunStep<DeletionInput, DeletionFacts, "wait" | "destroy" | "remove">;
+
+interface Dependencies {
+  readonly database: Database;
+  readonly operations: Pick<Operations, "steps">;
+  readonly audit: AuditLog;
+  readonly gate: ApprovalGate;
+  readonly shredding: Pick<Shredding, "shredApproved">;
+  readonly loadSigningKey: () => Promise<SigningKey>;
+  readonly forget: (companyId: string) => void;
+}
+
+const deleter = systemCaller("delete-company", { verbs: [], secretKeys: [] });
+
+const dayMs = 86_400_000;
+/** Days before the date. */
+const reminders = [7, 1];
+
+/** What an approval of a deletion is about, word for word. */
+export function approvedParameters(
+  company: string,
+  {
+    subdomain,
+    afterDays,
+    backupsKeptDays,
+    withInfisicalFolder,
+  }: Omit<DeletionInput, "deleteAtMs" | "wasActive">,
+) {
+  return { company, subdomain, afterDays, backupsKeptDays, withInfisicalFolder };
+}
+
+/**
+ * The deletion of a company: waits for its date, which `keep` may come before; destroys the keys; removes the rest. Nothing is
+ * destroyed unless the operators who asked and approved are still operators.
+ */
+export function defineDeletion(parts: Dependencies): DeletionRun {
+  const { database, operations, audit, gate, shredding, loadSigningKey, forget } = parts;
+
+  const wait = async (step: Step): Promise<Entered> => {
+    await audit.ready();
+    return step.enter(async (statements) => {
+      const { deleteAtMs } = step.input;
+      const now = await clockMs(statements);
+      if (now >= deleteAtMs) return { phase: "destroy" };
+      // A reminder whose time has passed is not given beside a later one.
+      const due = reminders.filter((days) => now >= deleteAtMs - days * dayMs);
+      if (due.some((days) => !step.facts.reminded.includes(days))) {
+        await audit.recordInTransaction(statements, step.caller, {
+          action: "company.deletion-due",
+          outcome: "success",
+          companyId: step.run.subject,
+          subject: step.run.id,
+        });
+      }
+      const next = reminders.map((days) => deleteAtMs - days * dayMs).filter((at) => at > now);
+      return {
+        phase: "wait",
+        notBefore: new Date(Math.min(deleteAtMs, ...next)),
+        facts: { reminded: due },
+      };
+    });
+  };
+
+  const destroy = async (step: Step): Promise<Entered> => {
+    const companyId = step.run.subject;
+    const { backupsKeptDays, withInfisicalFolder } = step.input;
+    const requester = { kind: step.run.requestedByKind, id: step.run.requestedById };
+    const steps = operations.steps({ caller: step.caller, action: "key.shred" });
+    const signed = await shredding.shredApproved(steps, companyId, {
+      backupsKeptDays,
+      withInfisicalFolder,
+      shreddedBy: `${requester.kind} ${requester.id}`,
+      hold: ({ statements }) => step.hold(statements),
+      confirm: (transaction) =>
+        gate.confirm(transaction, {
+          requester: requester.id,
+          action: "key.shred",
+          parameters: approvedParameters(companyId, step.input),
+        }),
+    });
+    return step.enter({ phase: "remove", facts: { shredding: signed } });
+  };
+
+  const remove = async (step: Step): Promise<Entered> => {
+    const { shredding: signed } = step.facts;
+    if (signed === null) throw new Error("the keys are destroyed before the rest is removed");
+    const companyId = step.run.subject;
+    const done = await step.commit((statements) => findReceipt(statements, step.run.id));
+    if (done !== undefined) return step.enter({ phase: "done" });
+    const key = await loadSigningKey();
+    const { commit } = operations.steps({ caller: step.caller, action: "company.delete" });
+    await commit(async (transaction) => {
+      await step.hold(transaction.statements);
+      const { subdomain, revision, removed, reserved, events } = await removeCompany(transaction, companyId);
+      const receipt = signDeletion(
+        {
+          company: { id: companyId, subdomain },
+          requestedBy: `${step.run.requestedByKind} ${step.run.requestedById}`,
+          requestedAt: step.run.startedAt.toISOString(),
+          approvedBy: readReceipt(signed.receipt).approvedBy,
+          deletedAt: new Date(await clockMs(transaction.statements)).toISOString(),
+          removed,
+          shredding: signed,
+          reserved,
+        },
+        key,
+      );
+      // In the same transaction: a process that is killed after it finds the receipt in its place.
+      await transaction.statements
+        .update(runs)
+        .set({ report: receipt.receipt, reportMac: receipt.signature })
+        .where(eq(runs.id, step.run.id));
+      return audited(undefined, [...events, { companyId, version: revision }]);
+    }).finally(() => forget(companyId));
+    return step.enter({ phase: "done" });
+  };
+
+  return defineRun(database, {
+    kind: "delete-company",
+    title: ({ subdomain }) => `Deletion of ${subdomain}`,
+    concerns: "company",
+    verb: "companies",
+    // "companies keep" ends it while nothing is destroyed yet.
+    cancellable: false,
+    first: "wait",
+    input: DeletionInput,
+    facts: Facts,
+    phases: { wait, destroy, remove },
+    background: { callerOf: () => deleter, tools: () => ({}) },
+  });
+}
+
+async function findReceipt(statements: Statements, run: string): Promise<string | undefined> {
+  const [row] = await statements.select({ report: runs.report }).from(runs).where(eq(runs.id, run));
+  return row?.report ?? undefined;
+}
+
+/** The database's clock, in milliseconds of Unix time. */
+export async function clockMs(statements: Statements): Promise<number> {
+  const [clock] = await statements.execute<{ now: number }>(
+    sql`select floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now`,
+  );
+  if (clock === undefined) throw new Error("a clock has one time");
+  return clock.now;
+}
