@@ -15,7 +15,7 @@ export async function onServer<T>(
   const { ConnectionProblem, inspectConnection } = await import("@repo/db");
   try {
     // Whatever is wrong with the connection has a sentence of its own.
-    await inspectConnection(variable, url);
+    await inspectConnection({ variable, url, connections: 2 });
     return await work();
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(error.message);

@@ -7,7 +7,7 @@ import type { Runtime } from "./bootstrap.ts";
 // What a process does besides serving requests. All of it begins once the start is complete, when the keys are loaded.
 
 /** Jobs at a time. More than by default, because steps of rotations wait for providers. */
-const jobsAtOnce = 4;
+export const jobsAtOnce = 4;
 
 export function startProductJobs({ env, database, secrets, log, metrics }: Runtime): Promise<Jobs> {
   return startJobs({

@@ -167,7 +167,8 @@ describe("the URLs of the database", () => {
 
   function check(change: Partial<Urls>, runsJobs = true) {
     const { urls } = testDatabase;
-    const env: Urls = {
+    const env = {
+      DATABASE_MAX_CONNECTIONS: 10,
       DATABASE_URL: urls.application,
       DATABASE_MAINTENANCE_URL: urls.maintenance,
       DATABASE_MIGRATION_URL: urls.migration,

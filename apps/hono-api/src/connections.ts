@@ -1,6 +1,14 @@
-import { ConnectionProblem, inspectConnection, type Database, type Finding } from "@repo/db";
+import {
+  ConnectionProblem,
+  inspectConnection,
+  maintenanceConnections,
+  signInConnections,
+  type Database,
+  type Finding,
+} from "@repo/db";
 import type { SignIn } from "@repo/sign-in";
 import type { ApiEnvironment } from "./env.ts";
+import { jobsAtOnce } from "./background.ts";
 import type { Log } from "./log.ts";
 import { StartupError } from "./bootstrap.ts";
 
@@ -11,6 +19,7 @@ type Urls = Pick<
   | "DATABASE_MIGRATION_URL"
   | "DATABASE_LISTENER_URL"
   | "DATABASE_SIGN_IN_URL"
+  | "DATABASE_MAX_CONNECTIONS"
 >;
 
 interface ConnectionsToCheck {
@@ -29,6 +38,20 @@ const names = [
   "DATABASE_LISTENER_URL",
   "DATABASE_SIGN_IN_URL",
 ] as const;
+
+/** How many connections a process opens at once with each; docs/configuration.md says them. */
+function connectionsOf(
+  { DATABASE_MAX_CONNECTIONS: application }: Urls,
+  runsJobs: boolean,
+): Readonly<Record<(typeof names)[number], number>> {
+  return {
+    DATABASE_URL: application,
+    DATABASE_MAINTENANCE_URL: maintenanceConnections + (runsJobs ? jobsAtOnce + 2 : 0),
+    DATABASE_MIGRATION_URL: 2,
+    DATABASE_LISTENER_URL: 2,
+    DATABASE_SIGN_IN_URL: signInConnections,
+  };
+}
 
 const remedy = "give it the address of the server itself, or of a pooler in session mode";
 
@@ -52,8 +75,12 @@ export function connectionsCheck(connections: ConnectionsToCheck): () => Promise
  * @throws {ConnectionProblem} when the server of one of them is unreachable
  */
 async function checkConnections({ env, database, signIn, log, runsJobs }: ConnectionsToCheck): Promise<void> {
-  const given = names.flatMap((name) => (env[name] === undefined ? [] : [{ name, url: env[name] }]));
-  const outcomes = await Promise.allSettled(given.map(({ name, url }) => inspectConnection(name, url)));
+  const connections = connectionsOf(env, runsJobs);
+  const given = names.flatMap((variable) => {
+    const url = env[variable];
+    return url === undefined ? [] : [{ variable, url, connections: connections[variable] }];
+  });
+  const outcomes = await Promise.allSettled(given.map(inspectConnection));
   const problems = outcomes.flatMap((outcome): unknown[] =>
     outcome.status === "rejected" ? [outcome.reason] : [],
   );
@@ -64,7 +91,7 @@ async function checkConnections({ env, database, signIn, log, runsJobs }: Connec
 
   const found = new Map<string, Finding>();
   for (const [index, outcome] of outcomes.entries()) {
-    if (outcome.status === "fulfilled") found.set(given[index]?.name ?? "", outcome.value);
+    if (outcome.status === "fulfilled") found.set(given[index]?.variable ?? "", outcome.value);
   }
   const isPooled = (name: (typeof names)[number]): boolean => found.get(name)?.isPooled === true;
   if (isPooled("DATABASE_LISTENER_URL"))

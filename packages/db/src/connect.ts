@@ -100,7 +100,8 @@ export interface ListeningDatabase extends Database {
   listenerUrl(): string;
 }
 
-const maintenanceConnections = 3;
+/** Connections of the maintenance pool. */
+export const maintenanceConnections = 3;
 
 /** Calls of one company that wait for its share; one more is refused at once. */
 const waitingOfCompany = 200;

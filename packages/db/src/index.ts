@@ -7,6 +7,7 @@ export {
   type Database,
   type DatabaseOptions,
   type ListeningDatabase,
+  maintenanceConnections,
   type Statements,
 } from "./connect.ts";
 export { DatabaseError, scrubDatabaseError, type DatabaseErrorKind } from "./errors.ts";
@@ -33,7 +34,7 @@ export { migrateDatabase } from "./migrate.ts";
 export { readDatabaseSchema, SchemaError } from "./releases/schema-state.ts";
 export { provisionDatabase, type DatabaseUrls } from "./provision.ts";
 export { createSecretHeads, type ReadSecretHead, type SecretHeadRow } from "./secret-heads.ts";
-export { connectSignInDatabase, type SignInDatabase } from "./sign-in.ts";
+export { connectSignInDatabase, signInConnections, type SignInDatabase } from "./sign-in.ts";
 export { findTracer } from "./tracer.ts";
 export { databasePlaces, type DatabasePlace, DatabaseUrlError } from "./url.ts";
 export { databaseUrlVariable, databaseVariables } from "./variables.ts";

@@ -1,12 +1,16 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { afterAll, expect, onTestFinished, test } from "vitest";
+import { listenForChanges, type Change } from "./changes.ts";
 import { connectDatabase } from "./connect.ts";
-import { inspectConnection } from "./inspect.ts";
+import { inspectConnection, type Finding } from "./inspect.ts";
+import { enqueueJob } from "./jobs/enqueue.ts";
+import { startJobs } from "./jobs/index.ts";
 import { migrateDatabase } from "./migrate.ts";
 import { connectOnce } from "./provision.ts";
 import { connectSignInDatabase } from "./sign-in.ts";
 import { createTestDatabase } from "./testing/index.ts";
+import { findPgBouncer, startPgBouncer, type PgBouncerOptions } from "./testing/pgbouncer.ts";
 import { startTransactionPooler, type PoolerOptions } from "./testing/transaction-pooler.ts";
 
 const database = await createTestDatabase();
@@ -19,8 +23,11 @@ async function through(url: string, options: Omit<PoolerOptions, "url">): Promis
   return pooler.through(url);
 }
 
+const inspect = (url: string, connections = 2): Promise<Finding> =>
+  inspectConnection({ variable: "DATABASE_URL", url, connections });
+
 test("a server that nothing stands before keeps sessions and prepares statements", async () => {
-  expect(await inspectConnection("DATABASE_URL", urls.application)).toEqual({
+  expect(await inspect(urls.application)).toEqual({
     isPooled: false,
     prepares: true,
   });
@@ -36,7 +43,7 @@ test.each([
   { servers: 1, tracksStatements: true, prepares: false },
 ])("a pooler in transaction mode is found out: %o", async ({ prepares, ...kind }) => {
   for (const url of [urls.application, urls.listener]) {
-    expect(await inspectConnection("DATABASE_URL", await through(url, kind))).toEqual({
+    expect(await inspect(await through(url, kind))).toEqual({
       isPooled: true,
       prepares,
     });
@@ -45,7 +52,7 @@ test.each([
 
 test("prepare=false and pgbouncer=true are obeyed where statements could be prepared", async () => {
   for (const parameter of ["prepare=false", "pgbouncer=true"]) {
-    expect(await inspectConnection("DATABASE_URL", `${urls.application}?${parameter}`)).toEqual({
+    expect(await inspect(`${urls.application}?${parameter}`)).toEqual({
       isPooled: false,
       prepares: false,
     });
@@ -55,7 +62,7 @@ test("prepare=false and pgbouncer=true are obeyed where statements could be prep
 const readOnly = "?options=-c%20default_transaction_read_only%3Don";
 
 test("a server that takes no writes is waited for, and named", async () => {
-  await expect(inspectConnection("DATABASE_URL", `${urls.application}${readOnly}`)).rejects.toMatchObject({
+  await expect(inspect(`${urls.application}${readOnly}`)).rejects.toMatchObject({
     name: "ConnectionProblem",
     message:
       "DATABASE_URL leads to a server that takes no writes: a standby, or one that was made read-only.",
@@ -91,6 +98,79 @@ test("migrations run through a pooler in transaction mode, and leave no lock beh
   await migrateDatabase(urls.migration, 1000);
 });
 
+// The real pooler where this machine has one; our own stands for it everywhere.
+const pgBouncers = [findPgBouncer()].filter((file) => file !== undefined);
+async function throughPgBouncer(file: string, options: Omit<PgBouncerOptions, "urls">) {
+  const pooler = await startPgBouncer(file, { urls: Object.values(urls), ...options });
+  onTestFinished(() => pooler.stop());
+  return pooler.through;
+}
+
+test.each(pgBouncers)(
+  "PgBouncer in transaction mode is found out, and migrations run through it: %s",
+  async (pgBouncer) => {
+    const to = await throughPgBouncer(pgBouncer, { mode: "transaction", poolSize: 4 });
+    for (const url of [urls.application, urls.maintenance, urls.listener, urls.signIn])
+      expect(await inspect(to(url))).toMatchObject({ isPooled: true });
+    await migrateDatabase(to(urls.migration));
+  },
+);
+
+test.each(pgBouncers)(
+  "behind PgBouncer in session mode everything is as it is without one, statements, migrations, news and jobs: %s",
+  async (pgBouncer) => {
+    const to = await throughPgBouncer(pgBouncer, { mode: "session", poolSize: 12 });
+    for (const url of [urls.application, urls.maintenance, urls.listener, urls.signIn])
+      expect(await inspect(to(url), 10)).toEqual({ isPooled: false, prepares: true });
+    await migrateDatabase(to(urls.migration));
+    const changes: Change[] = [];
+    const listener = await listenForChanges({
+      listenerUrl: to(urls.listener),
+      onChange: (change) => changes.push(change),
+      onGap: () => {},
+    });
+    onTestFinished(() => listener.stop());
+    const connection = connectDatabase({
+      applicationUrl: to(urls.application),
+      maintenanceUrl: to(urls.maintenance),
+    });
+    onTestFinished(() => connection.close());
+    await connection.outsideCompanies((sql) => sql`select pg_notify('tenant_secrets', 'regions')`);
+    await expect.poll(() => changes, { timeout: 60_000 }).toContainEqual({ subject: "regions" });
+    let runs = 0;
+    const jobs = await startJobs({
+      maintenanceUrl: to(urls.maintenance),
+      tasks: { "forget-processes": async () => void (runs += 1) },
+      cron: {},
+      log: () => {},
+    });
+    onTestFinished(() => jobs.stop());
+    await connection.acrossCompanies((statements) =>
+      enqueueJob(statements, { task: "forget-processes", payload: {} }),
+    );
+    await expect.poll(() => runs, { timeout: 60_000 }).toBe(1);
+  },
+);
+
+test.each(
+  pgBouncers.flatMap((pgBouncer) => [
+    { pgBouncer, poolSize: 1, connections: 2 },
+    { pgBouncer, poolSize: 4, connections: 10 },
+  ]),
+)(
+  "PgBouncer in session mode with fewer connections than are opened is named, and waited for: $poolSize of $connections",
+  async ({ pgBouncer, poolSize, connections }) => {
+    const to = await throughPgBouncer(pgBouncer, { mode: "session", poolSize });
+    await expect(inspect(to(urls.application), connections)).rejects.toMatchObject({
+      name: "ConnectionProblem",
+      isUnavailable: true,
+      message: expect.stringContaining(
+        `DATABASE_URL goes through a pooler in session mode that has ${poolSize} of the ${connections} connections`,
+      ),
+    });
+  },
+);
+
 test("a server that is too old is refused by its version", async () => {
   const url = new URL(urls.application);
   const { port, hostname } = url;
@@ -108,7 +188,7 @@ test("a server that is too old is refused by its version", async () => {
   onTestFinished(() => void tunnel.close());
   const address = tunnel.address();
   url.port = String(typeof address === "object" ? address?.port : "");
-  await expect(inspectConnection("DATABASE_URL", url.href)).rejects.toMatchObject({
+  await expect(inspect(url.href)).rejects.toMatchObject({
     name: "ConnectionProblem",
     message: "DATABASE_URL leads to PostgreSQL 14; 15 or newer is needed.",
     isUnavailable: false,

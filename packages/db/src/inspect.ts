@@ -28,28 +28,51 @@ export interface Finding {
   readonly prepares: boolean;
 }
 
+/** A URL to connect with. */
+export interface ConnectionToInspect {
+  /** The name of its variable, for messages. */
+  readonly variable: string;
+  readonly url: string;
+  /** How many connections the process opens with it at once. */
+  readonly connections: number;
+}
+
 /**
  * Connects as a URL says, and finds out whether a pooler in transaction mode is in between, and whether that one knows
- * prepared statements. It makes two connections, and ends them.
+ * prepared statements. It makes two connections, and ends them; behind a pooler in session mode, as many as will be needed.
  *
- * @param variable the name of the URL's variable, for messages
- * @throws {ConnectionProblem} where the server does not let us in, cannot be reached, or is too old
+ * @throws {ConnectionProblem} where the server does not let us in, cannot be reached, is too old or takes no writes, or a pooler
+ *   has too few connections
  */
-export async function inspectConnection(variable: string, url: string): Promise<Finding> {
+export async function inspectConnection({
+  variable,
+  url,
+  connections,
+}: ConnectionToInspect): Promise<Finding> {
   try {
     const { prepare } = parseDatabaseUrl(url);
-    const asking = openDriver(url, { max: 1, applicationName });
-    const between = openDriver(url, { max: 1, applicationName, prepare: false });
-    try {
-      const finding = await inspect(asking, between);
-      assertVersion(variable, String(asking.parameters["server_version"]));
-      await assertWrites(variable, between);
-      return { ...finding, prepares: finding.prepares && prepare };
-    } finally {
-      await Promise.all([asking.end({ timeout: 0 }), between.end({ timeout: 0 })]);
+    const { isPooled, prepares, isDirect } = await look(variable, url, connections);
+    if (!isPooled && !isDirect) {
+      const sessions = await countSessions(url, connections);
+      if (sessions < connections) throw tooFew(variable, sessions, connections);
     }
+    return { isPooled, prepares: prepares && prepare };
   } catch (error) {
     throw error instanceof ConnectionProblem ? error : explainConnection(variable, url, error);
+  }
+}
+
+async function look(variable: string, url: string, connections: number): Promise<Inspected> {
+  const asking = openDriver(url, { max: 1, applicationName });
+  const between = openDriver(url, { max: 1, applicationName, prepare: false });
+  try {
+    const found = await inspect(asking, between);
+    if (found === "too few") throw tooFew(variable, 1, connections);
+    assertVersion(variable, String(asking.parameters["server_version"]));
+    await assertWrites(variable, between);
+    return found;
+  } finally {
+    await Promise.all([asking.end({ timeout: 0 }), between.end({ timeout: 0 })]);
   }
 }
 
@@ -79,8 +102,52 @@ const applicationName = "tenant-secrets start";
 const rounds = 12;
 /** A pooler with one session cannot serve two at once: what waits longer than that waits for the other. */
 const waitMs = 1500;
+/** Enough for a pooler to open all its connections to the server, and below the patience of callers. */
+const sessionsMs = 5000;
 
-async function inspect(asking: postgres.Sql, between: postgres.Sql): Promise<Finding> {
+function tooFew(variable: string, sessions: number, connections: number): ConnectionProblem {
+  const rule =
+    `${variable} goes through a pooler in session mode that has ${sessions} of the ${connections} connections to the server ` +
+    "that this process opens with it: let the pooler have more, for each process";
+  return new ConnectionProblem(`${rule}.`, "TOO_FEW_SESSIONS", true);
+}
+
+/** A pooler has keys of its own for cancelling statements, since a session is not its client's: their first half is no process of the server. */
+async function reachesServer(sql: postgres.ISql): Promise<boolean> {
+  // Not prepared, so that it can run on any session.
+  const result = await sql.unsafe<{ pid: number }[]>("select pg_backend_pid() as pid");
+  return result.state.pid === result[0]?.pid;
+}
+
+/** How many connections answer while all others are open. */
+async function countSessions(url: string, connections: number): Promise<number> {
+  const sql = openDriver(url, { max: connections, applicationName });
+  const giveUp = new AbortController();
+  let answered = 0;
+  const all = Promise.all(
+    Array.from({ length: connections }, async () => {
+      const one = await sql.reserve();
+      await one`select 1`;
+      answered += 1;
+    }),
+  );
+  // Those that still wait when all are ended fail then.
+  all.catch(() => {});
+  try {
+    await Promise.race([all, sleep(sessionsMs, undefined, { signal: giveUp.signal })]);
+    return answered;
+  } finally {
+    giveUp.abort();
+    await sql.end({ timeout: 0 });
+  }
+}
+
+interface Inspected extends Finding {
+  /** Whether nothing stands before the server that has connections of its own. */
+  readonly isDirect: boolean;
+}
+
+async function inspect(asking: postgres.Sql, between: postgres.Sql): Promise<Inspected | "too few"> {
   // Reserved, because the driver sends a statement again by itself where it can be on any connection.
   const asker = await asking.reserve();
   const ask = (): Promise<number | "unknown statement" | "waits"> =>
@@ -92,6 +159,13 @@ async function inspect(asking: postgres.Sql, between: postgres.Sql): Promise<Fin
       sleep(waitMs, "waits" as const, { ref: false }),
     ]);
   const first = await sessionOf(asker);
+  // A pooler in session mode that has one connection only gave it to the asker.
+  const isAnswered = await Promise.race([
+    between`select 1`.then(() => true),
+    sleep(2 * waitMs, false, { ref: false }),
+  ]);
+  if (!isAnswered) return "too few";
+  const isDirect = await reachesServer(asker);
   let isPooled = false;
   for (let round = 0; round < rounds; round += 1) {
     // A pooler assigns another session while, and after, another client's transaction holds one.
@@ -101,13 +175,14 @@ async function inspect(asking: postgres.Sql, between: postgres.Sql): Promise<Fin
     });
     const after = during === "waits" ? during : await ask();
     for (const session of [during, after]) {
-      if (session === "unknown statement" || session === "waits") return { isPooled: true, prepares: false };
+      if (session === "unknown statement" || session === "waits")
+        return { isPooled: true, prepares: false, isDirect };
       // The statement was prepared on the first session, and has run on this one.
-      if (session !== first) return { isPooled: true, prepares: true };
+      if (session !== first) return { isPooled: true, prepares: true, isDirect };
     }
   }
   // A pooler that never gave another session was not seen to know its statements.
-  return { isPooled, prepares: !isPooled };
+  return { isPooled, prepares: !isPooled, isDirect };
 }
 
 async function sessionOf(sql: postgres.ISql): Promise<number> {

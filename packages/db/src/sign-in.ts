@@ -15,6 +15,8 @@ export interface SignInDatabase {
   close(): Promise<void>;
 }
 
+/** Connections of the pool. */
+export const signInConnections = 5;
 /** Seconds. Between uses, a connection serves the next requests; an idle process keeps none. */
 const idleSeconds = 60;
 
@@ -26,7 +28,7 @@ const idleSeconds = 60;
  */
 export function connectSignInDatabase(url: string): SignInDatabase {
   const client = openDriver(url, {
-    max: 5,
+    max: signInConnections,
     applicationName: "tenant-secrets sign-in",
     idleTimeout: idleSeconds,
   });

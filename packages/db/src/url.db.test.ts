@@ -220,16 +220,20 @@ test.each(Object.keys(served))("%s is served", limit, async (row) => {
   // Nothing of the environment changes what a URL says.
   for (const [name, value] of Object.entries(pgVariables)) vi.stubEnv(name, value);
   expect(await sessionsOf(url())).toMatchObject([session, session]);
-  expect(await inspectConnection("DATABASE_URL", url())).toMatchObject({ isPooled: false });
+  expect(await inspectConnection({ variable: "DATABASE_URL", url: url(), connections: 2 })).toMatchObject({
+    isPooled: false,
+  });
 });
 
 test.each(Object.keys(refused))("%s is refused with the variable's name and the rule", limit, async (row) => {
   const [url, message] = refused[row] ?? [];
   if (url === undefined || message === undefined) throw new Error("There is no such row.");
   for (const [name, value] of Object.entries(pgVariables)) vi.stubEnv(name, value);
-  const error: unknown = await inspectConnection("DATABASE_LISTENER_URL", url()).catch(
-    (thrown: unknown) => thrown,
-  );
+  const error: unknown = await inspectConnection({
+    variable: "DATABASE_LISTENER_URL",
+    url: url(),
+    connections: 2,
+  }).catch((thrown: unknown) => thrown);
   const text = error instanceof Error ? error.message : "";
   expect(error).toMatchObject({ name: "ConnectionProblem" });
   expect(text).toMatch(message);

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { benchAudit } from "./audit.ts";
 import { benchBurst } from "./burst.ts";
 import { benchCold } from "./cold.ts";
+import { benchFailover } from "./failover.ts";
 import { benchHttp } from "./http.ts";
 import { benchInvalidation } from "./invalidation.ts";
 import { benchKeys } from "./keys.ts";
@@ -14,6 +15,7 @@ import { benchOutages } from "./outages.ts";
 import { benchProfile } from "./profile.ts";
 import { benchRegions } from "./regions.ts";
 import { tableOf, type Row } from "./row.ts";
+import { benchRestarts } from "./restarts.ts";
 import { benchScale } from "./scale.ts";
 import { benchStrategies } from "./strategies.ts";
 import { benchWarm } from "./warm.ts";
@@ -39,6 +41,8 @@ const benches: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   regions: benchRegions,
   kills: benchKills,
   outages: benchOutages,
+  failover: benchFailover,
+  restarts: benchRestarts,
 };
 /** They compare nothing, and run where they are named. */
 const named: typeof benches = { profile: benchProfile };

@@ -4,6 +4,7 @@ import { cloneDatabase, emptyDatabase, type TestCluster, type TestDatabase } fro
 export type { TestDatabase } from "./clone.ts";
 export { partitionByCompany, partitionCount, wholeTables } from "./partitions.ts";
 export { readPlans, type ExecutedStatement } from "./plans.ts";
+export { findPgBouncer, startPgBouncer } from "./pgbouncer.ts";
 export { startTransactionPooler, type PoolerOptions, type TransactionPooler } from "./transaction-pooler.ts";
 export {
   type PlainServer,
