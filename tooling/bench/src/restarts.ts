@@ -11,7 +11,7 @@ import { startServer, variablesOf, type ServerProcess } from "@repo/hono-api/tes
 import { startTcpBalancer } from "@repo/hono-api/testing/tcp-balancer";
 import type { Row } from "./row.ts";
 
-const rounds = 4;
+const rounds = 2;
 const drainSeconds = 3;
 const pairs = 8;
 
@@ -22,7 +22,7 @@ interface Balancer {
 
 /**
  * Sixteen clients that keep their connections read and write through a balancer, while both processes behind it are restarted,
- * one after the other, four times. Prints what became of their requests; it is no comparison, so there is no row.
+ * one after the other, twice. Prints what became of their requests; it is no comparison, so there is no row.
  */
 export async function benchRestarts(): Promise<Row[]> {
   const world = await startReplicated(false);
@@ -59,16 +59,16 @@ async function measure(
   try {
     await Promise.all(ports.map(untilReady));
     // The balancer has to see it, too.
-    await sleep(2000);
+    await sleep(1500);
     const load = startLoad({ url: balancer.url, credential, company, pairs });
-    await sleep(2000);
+    await sleep(1500);
     for (let round = 0; round < rounds; round += 1) {
       for (const server of running) {
         server.child.kill("SIGTERM");
         await server.child.ended;
         server.child = start(server.port);
         await untilReady(server.port);
-        await sleep(2000);
+        await sleep(1500);
       }
     }
     await load.stop();
