@@ -165,7 +165,7 @@ describe("the URLs of the database", () => {
   ] as const;
   type Urls = Readonly<Record<(typeof names)[number], string>>;
 
-  function check(change: Partial<Urls>, runsJobs = true) {
+  function check(change: Partial<Urls> & { readonly DATABASE_SIGN_IN_URL?: string }, runsJobs = true) {
     const { urls } = testDatabase;
     const env = {
       DATABASE_MAX_CONNECTIONS: 10,
@@ -238,6 +238,14 @@ describe("the URLs of the database", () => {
     expect(unprepared).toEqual(kind.without);
     expect(lines[0]).toMatch(/DATABASE_URL goes through a pooler in transaction mode/);
     expect(lines[0]).toMatch(kind.says);
+  });
+
+  it("the sign-in prepares nothing where DATABASE_SIGN_IN_URL goes through a pooler that does not know statements", async () => {
+    const { run, unprepared } = check({
+      DATABASE_SIGN_IN_URL: await pooled(testDatabase.urls.signIn, false),
+    });
+    await run();
+    expect(unprepared).toEqual(["sign-in"]);
   });
 
   it("DATABASE_LISTENER_URL through a pooler in transaction mode is refused with what to do", async () => {
