@@ -84,7 +84,9 @@ async function end(child: ServerProcess): Promise<void> {
 
 it("jobs run in a worker and not in an API that has JOBS=none, and both stop in order", slow, async () => {
   const api = start("server", { JOBS: "none", METRICS_PORT: "0" });
-  await api.says(/"batch":\d+,"events":\d+,"checkpoint":"[0-9a-f]{64}","timeline":\d+,"msg":"checkpoint signed"/);
+  await api.says(
+    /"batch":\d+,"events":\d+,"checkpoint":"[0-9a-f]{64}","timeline":\d+,"msg":"checkpoint signed"/,
+  );
   expect((await metricsOf(api)).sealed).toBeGreaterThan(0);
   await enqueue();
   const worker = start("worker", { JOBS: "none", METRICS_PORT: "0" });
