@@ -66,14 +66,24 @@ describe("a test of a product", () => {
   test("sees what its product does while the database is down, and after it", async () => {
     await using kit = await createTestTenantSecrets({ catalog });
     const secrets = { STRIPE_SECRET_KEY: stripeKey, LOGIN: { user: "ada" } };
-    const acme = await kit.createCompany("acmecorp", { secrets });
-    await acme.get("STRIPE_SECRET_KEY");
+    // Again and again: what is cached may not depend on when the news of its own write came.
+    for (let turn = 1; turn <= 10; turn++) {
+      const company = await kit.createCompany(`company-${turn}`, { secrets });
+      await company.get("STRIPE_SECRET_KEY");
+      await kit.outages.database.begin();
+      expect(await company.get("STRIPE_SECRET_KEY")).toBe(stripeKey);
+      expect(await codeOf(company.get("LOGIN"))).toBe("DATABASE_UNAVAILABLE");
+      await kit.outages.database.end();
+      expect(await company.get("LOGIN")).toEqual({ user: "ada" });
+      expect((await company.set("LOGIN", { user: "bob" })).version).toBe(2);
+    }
+  });
+
+  test("may end in the middle of an outage", async () => {
+    const kit = await createTestTenantSecrets({ catalog });
+    await kit.createCompany("acmecorp", { secrets: { LOGIN: { user: "ada" } } });
     await kit.outages.database.begin();
-    expect(await acme.get("STRIPE_SECRET_KEY")).toBe(stripeKey);
-    expect(await codeOf(acme.get("LOGIN"))).toBe("DATABASE_UNAVAILABLE");
-    await kit.outages.database.end();
-    expect(await acme.get("LOGIN")).toEqual({ user: "ada" });
-    expect((await acme.set("LOGIN", { user: "bob" })).version).toBe(2);
+    expect(await codeOf(kit.stop())).toBe("no error");
   });
 
   test("sees what its product does while Infisical is down, and after it", async () => {

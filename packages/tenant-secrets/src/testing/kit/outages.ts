@@ -26,6 +26,8 @@ export interface DatabaseOutage {
     readonly listenerUrl: string;
   };
   until(isReached: () => Promise<boolean>): Outage;
+  /** Ends an outage, without waiting. */
+  over(): void;
   stop(): Promise<void>;
 }
 
@@ -86,6 +88,9 @@ export async function databaseOutage(urls: Urls | undefined): Promise<DatabaseOu
         await reached(isReached);
       },
     }),
+    over: () => {
+      isDown = false;
+    },
     stop: async () => {
       breakOff();
       server.close();
