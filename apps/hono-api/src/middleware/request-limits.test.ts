@@ -230,7 +230,8 @@ it("serves nothing before the start is complete, but says that it is alive and w
     {
       status: "starting",
       checks: {
-        database: "The database cannot be reached.",
+        database: "The database cannot be reached (DATABASE_URL).",
+        maintenance: "The database cannot be reached (DATABASE_MAINTENANCE_URL).",
         masterKey: "The master key is not loaded yet.",
         infisical: "Infisical could not be reached; check INFISICAL_SITE_URL and the network",
         notifications: "ok",

@@ -9,7 +9,8 @@ const cursor = z.string().max(200).optional().describe("What the answer before e
 /** How an audited call ended; "attempted" is an event from before its end. */
 export const AuditOutcome = z.enum(["success", "denied", "attempted", "failed", "unknown"]);
 
-const maxValues = 50;
+/** More than there are actions: a group of them is a filter in the admin app. */
+const maxValues = 200;
 const valuesRule = rule(`has 1 to ${maxValues} values`);
 
 /** Values of one field, any of which an event may have. */

@@ -186,7 +186,7 @@ describe("the filters of the list", () => {
       expect(refusal, JSON.stringify(filters).slice(0, 80)).toMatch(/^INVALID_INPUT/);
       expect(refusal).not.toMatch(/fake|xxx|proto/);
     }
-    expect(await refusalOf(auditor, { company: own, actors: [] })).toContain("actors has 1 to 50 values");
+    expect(await refusalOf(auditor, { company: own, actors: [] })).toContain("actors has 1 to 200 values");
   });
 });
 

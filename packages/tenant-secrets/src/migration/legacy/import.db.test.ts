@@ -151,9 +151,10 @@ describe("importing legacy rows", () => {
   test("a legacy row of a deleted company does not go to the next owner of its name", async () => {
     const gone = await fixture.company("database");
     const id = await idOf(gone);
-    await fixture.superuser`update companies set status = 'deleted', deleted_at = now() where id = ${id}`;
     const heir = await fixture.company("database");
+    await fixture.secrets.companies.rename(operator, gone, { subdomain: `${gone}-later` });
     await fixture.secrets.companies.rename(operator, heir, { subdomain: gone });
+    await fixture.superuser`update companies set status = 'deleted', deleted_at = now() where id = ${id}`;
     const rows = [
       { ...row(gone, "CUSTOM_A", seal("fake")), companyId: id },
       row(id, "CUSTOM_A", seal("fake")),
