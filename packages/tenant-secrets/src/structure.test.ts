@@ -168,6 +168,7 @@ const makersOfCompanyIds = [
   "companies/authenticate.ts",
   "companies/companies.ts",
   "jobs/maintenance.ts",
+  "keys/check-values.ts",
   "keys/company/rotation-run.ts",
   "regions/adoption.ts",
   "regions/moves/move-run.ts",
