@@ -75,7 +75,7 @@ describe("the menu of a row", () => {
     await row(page, secretKey).waitFor({ state: "detached" });
     await page.getByRole("button", { name: "Undo" }).click();
     await row(page, secretKey).waitFor();
-    expect(await described({ company, secretKey })).toMatchObject({ version: 3 });
+    await expect.poll(() => described({ company, secretKey })).toMatchObject({ version: 3 });
   });
 
   it("has what the role and the store allow, and nothing else", async () => {
