@@ -17,7 +17,8 @@ import type { AdminFiles } from "./routes/admin-files.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { paymentRoutes } from "./routes/payments.ts";
 import { serveSignIn } from "./routes/sign-in.ts";
-import { serveOpenApi, serveServices } from "./routes/services.ts";
+import { answerBy } from "./routes/procedures.ts";
+import { serveOpenApi } from "./routes/openapi.ts";
 import { createReadiness, type ReadinessOptions } from "./routes/readiness.ts";
 import { serveTrpc } from "./routes/trpc.ts";
 
@@ -89,7 +90,7 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   app.get("/openapi.json", serveOpenApi());
 
   app.use("/api/*", onceStarted(startUp));
-  app.post(`${plainPath}*`, serveServices(secrets, log));
+  app.post(`${plainPath}*`, answerBy(secrets, log));
   if (secrets.catalog.find("STRIPE_SECRET_KEY") !== undefined)
     app.route("/api/payments", paymentRoutes(getCompanyFromRequest, options.stripeApiUrl));
   if (options.signIn !== undefined) app.post("/api/sign-in/*", serveSignIn(options.signIn.handler));

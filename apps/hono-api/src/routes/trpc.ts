@@ -1,18 +1,19 @@
 import type { Catalog, TenantSecrets } from "@repo/tenant-secrets";
 import { maxBatchSize } from "@repo/tenant-secrets/http";
 import type { Handler } from "hono";
-import { originOf, type ApiEnv } from "../context.ts";
-import { invalidInput, logHttpError } from "../http-error.ts";
+import type { ApiEnv } from "../context.ts";
+import { invalidInput } from "../http-error.ts";
 import type { Log } from "../log.ts";
+import { answerBy } from "./procedures.ts";
 
 /** The query parameters of a procedure's URL; a query's input is in `input`. */
 const parameters: ReadonlySet<string> = new Set(["batch", "input"]);
 
 /**
- * The typed API. What a request must not ask for is refused here, so that no client waits for it: the handler ignores it. The
- * router formats errors; here they are logged.
+ * The typed API. What a request must not ask for is refused here, so that no client waits for it: the handler ignores it.
  */
 export function serveTrpc(secrets: Pick<TenantSecrets<Catalog>, "handler">, log: Log): Handler<ApiEnv> {
+  const answer = answerBy(secrets, log);
   return (c) => {
     // tRPC rejects this too, but before it has a context, and so without the request's id.
     if (c.req.path.split(",").length > maxBatchSize) {
@@ -28,16 +29,6 @@ export function serveTrpc(secrets: Pick<TenantSecrets<Catalog>, "handler">, log:
         "The address of a procedure takes the parameters `batch` and `input` and no others.",
       );
     }
-    const { method, url, headers, signal } = c.req.raw;
-    // The body was read before, with its limits.
-    return secrets.handler(
-      { method, url, headers, signal, json: () => c.req.json() },
-      {
-        ...originOf(c),
-        onCaller: ({ actor }) => c.set("actor", actor.kind),
-        onError: ({ code: reason, diagnosis }) =>
-          logHttpError(log, { requestId: c.get("requestId"), reason, diagnosis }),
-      },
-    );
+    return answer(c);
   };
 }
