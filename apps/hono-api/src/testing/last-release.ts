@@ -24,11 +24,16 @@ export interface LastRelease {
  */
 export async function unpackLastRelease(): Promise<LastRelease> {
   const { commit, schema } = releases[releases.length - 1] ?? releases[0];
-  await run("git", ["cat-file", "-e", commit], { cwd: root }).catch(() => {
-    throw new Error(
-      `This clone does not have the commit of release ${schema.release}: run git fetch --unshallow.`,
-    );
-  });
+  const has = () => run("git", ["cat-file", "-e", commit], { cwd: root });
+  // A shallow clone gets this one commit.
+  const fetchIt = () => run("git", ["fetch", "--quiet", "--depth=1", "origin", commit], { cwd: root });
+  await has()
+    .catch(fetchIt)
+    .catch(() => {
+      throw new Error(
+        `This clone does not have the commit of release ${schema.release}: run git fetch --unshallow.`,
+      );
+    });
   const folder = await mkdtemp(path.join(tmpdir(), "tenant-secrets-release-"));
   const archive = path.join(folder, "release.tar");
   const parts = ["apps", "packages", "tooling", "examples", "patches"];
