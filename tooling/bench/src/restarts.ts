@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { findFreePort } from "@repo/db/embedded";
 import { countKinds, startLoad } from "@repo/hono-api/testing/load";
 import { startReplicated, type Replicated } from "@repo/hono-api/testing/replicated";
 import { startServer, variablesOf, type ServerProcess } from "@repo/hono-api/testing/spawn";
@@ -53,7 +53,7 @@ async function measure(
       PORT: String(port),
       DRAIN_SECONDS: String(drainSeconds),
     });
-  const ports = await Promise.all([freePort(), freePort()]);
+  const ports = await Promise.all([findFreePort(0), findFreePort(0)]);
   const running = ports.map((port) => ({ port, child: start(port) }));
   const balancer = await balance(ports);
   try {
@@ -97,7 +97,7 @@ async function untilReady(port: number): Promise<void> {
 /** With the settings of docs/production.md, and a quicker probe. */
 async function startHaproxy(file: string, mode: string, ports: readonly number[]): Promise<Balancer> {
   const directory = mkdtempSync(path.join(tmpdir(), "haproxy-"));
-  const port = await freePort();
+  const port = await findFreePort(0);
   const settings = path.join(directory, "haproxy.cfg");
   const lines = [
     "defaults",
@@ -125,13 +125,4 @@ async function startHaproxy(file: string, mode: string, ports: readonly number[]
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

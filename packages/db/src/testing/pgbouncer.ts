@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { findFreePort } from "../embedded/free-port.ts";
 import { findUnprivilegedUser } from "../embedded/unprivileged.ts";
 
 export interface PgBouncerOptions {
@@ -32,7 +33,7 @@ export async function startPgBouncer(
   { urls, mode, poolSize }: PgBouncerOptions,
 ): Promise<PgBouncer> {
   const directory = mkdtempSync(path.join(tmpdir(), "pgbouncer-"));
-  const port = await freePort();
+  const port = await findFreePort(0);
   const [server] = urls.map((url) => new URL(url));
   if (server === undefined) throw new Error("It needs the URL of a server.");
   const users = urls.map((url) => {
@@ -81,15 +82,6 @@ export async function startPgBouncer(
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 async function opens(port: number): Promise<boolean> {

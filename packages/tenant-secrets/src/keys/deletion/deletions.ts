@@ -13,7 +13,7 @@ import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { changeCompany, describeCompany, requireHome } from "../../companies/companies.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
 import type { RunRow } from "../../runs/lease.ts";
-import type { Shredding } from "../shredding/shredding.ts";
+import { findCompany, type Shredding } from "../shredding/shredding.ts";
 import { approvedParameters, clockMs, DeletionInput, type DeletionRun } from "./deletion-run.ts";
 
 const { companies, runs, shreddings } = tables;
@@ -166,15 +166,6 @@ export function createDeletions({
 }
 
 type CompanyRow = typeof companies.$inferSelect;
-
-async function findCompany(statements: Statements, subdomain: string): Promise<CompanyRow | undefined> {
-  if (!Subdomain.safeParse(subdomain).success) return undefined;
-  const [row] = await statements
-    .select()
-    .from(companies)
-    .where(and(eq(companies.subdomain, subdomain), isNull(companies.deletedAt)));
-  return row;
-}
 
 async function lockRow({ statements }: Transaction, id: string): Promise<CompanyRow> {
   const [row] = await statements.select().from(companies).where(eq(companies.id, id)).for("no key update");

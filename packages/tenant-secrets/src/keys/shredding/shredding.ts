@@ -354,7 +354,11 @@ function checkBackupsKept(days: number): void {
   throw new TenantSecretsError("INVALID_INPUT", "Backups are kept for a whole number of days, 0 to 36500.");
 }
 
-async function findCompany(statements: Statements, subdomain: string): Promise<CompanyRow | undefined> {
+/** @returns undefined where no company that is there has the name */
+export async function findCompany(
+  statements: Statements,
+  subdomain: string,
+): Promise<CompanyRow | undefined> {
   // An invalid subdomain names no company, and may be a text that PostgreSQL rejects.
   if (!Subdomain.safeParse(subdomain).success) return undefined;
   const [row] = await statements

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
-/** Two inputs that differ in nothing but whether what they name is another tenant's, or nobody's. */
+/** Two inputs that differ in one thing: what they name is another tenant's, or does not exist. */
 export interface Attempt {
   /** Which part of the input it is. */
   readonly field: string;
