@@ -190,7 +190,7 @@ test(
       stderr: "INCOMPLETE: The audit log is not as it was written.\n",
     });
     expect(wrong.stdout).toMatch(
-      /event-changed: 2\. The first: Event .{36} was changed after it was sealed in batch 1\./,
+      /event-changed: 2\. The first: Event .{36} was changed after it was sealed in batch \d+\./,
     );
     expect(wrong.stdout).toMatch(
       /checkpoint-unknown: 1\. The first: Batch \d+, whose checkpoint was archived, is missing/,
