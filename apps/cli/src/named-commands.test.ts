@@ -50,3 +50,19 @@ test("every command that is written out, in the documentation too, is there", ()
   expect(named.length).toBeGreaterThan(20);
   expect(named.filter((each) => !isCommand(each.slice(each.indexOf(": ") + 2)))).toEqual([]);
 });
+
+test("every command of a module is in the list once", () => {
+  const exported = textsOf("apps/cli/src/commands/*.ts").flatMap(([file, text]) =>
+    Array.from(
+      text.matchAll(/^export const (\w+Command)\b/gm),
+      ([, name]) => `${path.basename(file)} ${name}`,
+    ),
+  );
+  const [list = ""] = textsOf("apps/cli/src/commands.ts").map(([, text]) => text);
+  const listed = list.split("import(").flatMap((part) => {
+    const [, file] = /^"\.\/commands\/([^"]+)"/.exec(part) ?? [];
+    return Array.from(part.matchAll(/: \[\s*"(\w+Command)"/g), ([, name]) => `${file} ${name}`);
+  });
+  expect(listed.toSorted()).toEqual(exported.toSorted());
+  expect(commands.size).toBe(listed.length);
+});
