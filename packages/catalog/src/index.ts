@@ -157,24 +157,19 @@ export type { RotationRunState } from "./operations/rotation-states.ts";
 export { type RunDescription, runOperations, type RunQuery } from "./operations/runs.ts";
 export { type SystemHealth, systemOperations } from "./operations/system.ts";
 export { type SearchedValue, searchOperations, type ValueSearch } from "./operations/search.ts";
+export type { RemovedSecret, SecretDescription } from "./operations/secret-descriptions.ts";
+export type { CopyMark, Freshness, ListOptions, ReadValue, SecretList } from "./operations/secret-reads.ts";
 export type {
   BatchWriteOptions,
   BatchWriteResult,
-  ListOptions,
-  CopyMark,
-  Freshness,
-  ReadValue,
   RemoveOptions,
   RemoveResult,
-  SecretDescription,
-  RemovedSecret,
-  SecretList,
   SetResult,
   StageOptions,
   TextWrite,
   WriteOptions,
   WriteResult,
-} from "./operations/secrets.ts";
+} from "./operations/secret-writes.ts";
 export { vaultOperations, type VaultOperations } from "./operations/vault.ts";
 export type {
   Capabilities,

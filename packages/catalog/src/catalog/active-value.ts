@@ -1,5 +1,5 @@
 import { CredentialRejected } from "../vocabulary/credential-rejected.ts";
-import type { ReadValue } from "../operations/secrets.ts";
+import type { ReadValue } from "../operations/secret-reads.ts";
 import type { OpenValue, SecretTransport } from "./company-secrets.ts";
 
 /** @param answer as the API gives it */

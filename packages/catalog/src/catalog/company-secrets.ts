@@ -1,18 +1,15 @@
 import type { GraceOptions, RequestOptions } from "../operations/fields.ts";
 import type { CallsOf } from "../operations/operation.ts";
+import type { Freshness, ListOptions, ReadValue, SecretList } from "../operations/secret-reads.ts";
 import type {
   BatchWriteResult,
-  Freshness,
-  ListOptions,
-  ReadValue,
   RemoveOptions,
   RemoveResult,
-  SecretList,
   SetResult,
   StageOptions,
   WriteOptions,
   WriteResult,
-} from "../operations/secrets.ts";
+} from "../operations/secret-writes.ts";
 import type { VaultOperations } from "../operations/vault.ts";
 import type {
   Capabilities,

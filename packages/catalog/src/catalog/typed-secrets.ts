@@ -1,6 +1,7 @@
 import { batchRefused, TenantSecretsError, type SecretFailure } from "../vocabulary/errors.ts";
 import type { Catalog, SecretKeyOf, ValueOf } from "./catalog.ts";
-import type { Freshness, TextWrite } from "../operations/secrets.ts";
+import type { Freshness } from "../operations/secret-reads.ts";
+import type { TextWrite } from "../operations/secret-writes.ts";
 import type { CompanySecrets, SecretTransport, SecretValues, SetManyOptions } from "./company-secrets.ts";
 import { withActiveValue } from "./active-value.ts";
 import { decodeValue, encodeValue } from "./value.ts";

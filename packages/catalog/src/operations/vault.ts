@@ -1,11 +1,13 @@
 import { checkOperations } from "./checks.ts";
 import { fileOperations } from "./files.ts";
-import { secretOperations } from "./secrets.ts";
+import { secretReadOperations } from "./secret-reads.ts";
+import { secretWriteOperations } from "./secret-writes.ts";
 import { versionOperations } from "./versions.ts";
 
 /** Everything that is asked of the secrets of one company: the `secrets` of the API. */
 export const vaultOperations = {
-  ...secretOperations,
+  ...secretReadOperations,
+  ...secretWriteOperations,
   ...versionOperations,
   ...checkOperations,
   ...fileOperations,
