@@ -82,13 +82,16 @@ function build<D extends Readonly<Record<string, Defined>>>(
   return Object.fromEntries(built) as ProceduresOf<D>;
 }
 
+/** What a service answers: for an output of null nothing, and for one that may be null also undefined. */
+type AnswerOf<Output> = [Output] extends [null] ? void : null extends Output ? Output | undefined : Output;
+
 /** The services that implement the operations. */
 export type HandlersOf<D extends Readonly<Record<string, OperationDefinition>>> = {
   readonly [N in keyof D]: (
     services: Services,
     caller: Caller,
     input: InputOf<D[N]>,
-  ) => Promise<OutputOf<D[N]>>;
+  ) => Promise<AnswerOf<OutputOf<D[N]>>>;
 };
 
 /** Procedures whose services resolve companies themselves, or have no company. */
@@ -103,7 +106,7 @@ export function procedures<D extends Readonly<Record<string, OperationDefinition
       caller: Caller,
       input: unknown,
     ) => Promise<unknown>;
-    return ({ secrets, caller }, input) => handler(secrets, caller, input);
+    return async ({ secrets, caller }, input) => (await handler(secrets, caller, input)) ?? null;
   });
 }
 

@@ -38,26 +38,14 @@ export const appRouter = router({
   me: router({
     ...procedures(meOperations, {
       get: ({ me }, caller) => me.get(caller),
-      active: async ({ me }, caller) => {
-        await me.active(caller);
-        return null;
-      },
-      setName: async ({ me }, caller, { name }) => {
-        await me.setName(caller, name);
-        return null;
-      },
-      setPassword: async ({ me }, caller, { password }) => {
-        await me.setPassword(caller, password);
-        return null;
-      },
+      active: ({ me }, caller) => me.active(caller),
+      setName: ({ me }, caller, { name }) => me.setName(caller, name),
+      setPassword: ({ me }, caller, { password }) => me.setPassword(caller, password),
     }),
     sessions: router(
       procedures(mySessionOperations, {
         list: ({ me }, caller) => me.sessions(caller),
-        end: async ({ me }, caller, { sessionId }) => {
-          await me.endSession(caller, sessionId);
-          return null;
-        },
+        end: ({ me }, caller, { sessionId }) => me.endSession(caller, sessionId),
         endOthers: async ({ me }, caller) => ({ ended: await me.endOtherSessions(caller) }),
       }),
     ),
@@ -65,10 +53,7 @@ export const appRouter = router({
       procedures(myTotpOperations, {
         begin: ({ me }, caller) => me.beginTotp(caller),
         finish: async ({ me }, caller, given) => ({ backupCodes: await me.finishTotp(caller, given) }),
-        remove: async ({ me }, caller) => {
-          await me.removeTotp(caller);
-          return null;
-        },
+        remove: ({ me }, caller) => me.removeTotp(caller),
       }),
     ),
     passkeys: router(
@@ -76,14 +61,8 @@ export const appRouter = router({
         list: ({ me }, caller) => me.passkeys(caller),
         begin: ({ me }, caller) => me.beginPasskey(caller),
         finish: async ({ me }, caller, given) => ({ backupCodes: await me.finishPasskey(caller, given) }),
-        rename: async ({ me }, caller, change) => {
-          await me.renamePasskey(caller, change);
-          return null;
-        },
-        remove: async ({ me }, caller, { id }) => {
-          await me.removePasskey(caller, id);
-          return null;
-        },
+        rename: ({ me }, caller, change) => me.renamePasskey(caller, change),
+        remove: ({ me }, caller, { id }) => me.removePasskey(caller, id),
       }),
     ),
     backupCodes: router(
@@ -132,10 +111,8 @@ export const appRouter = router({
         add: ({ members }, caller, { company, ...member }) => members.add(caller, company, member),
         change: ({ members }, caller, { company, ...role }) => members.change(caller, company, role),
         remove: ({ members }, caller, { company, ...leaver }) => members.remove(caller, company, leaver),
-        endSessions: async ({ members }, caller, { company, userId }) => {
-          await members.endSessions(caller, company, userId);
-          return null;
-        },
+        endSessions: ({ members }, caller, { company, userId }) =>
+          members.endSessions(caller, company, userId),
       }),
     ),
 
@@ -144,10 +121,8 @@ export const appRouter = router({
         list: ({ companyRegions }, caller, { company }) => companyRegions.list(caller, company),
         add: ({ companyRegions }, caller, { company, ...region }) =>
           companyRegions.add(caller, company, region),
-        remove: async ({ companyRegions }, caller, { company, ...region }) => {
-          await companyRegions.remove(caller, company, region);
-          return null;
-        },
+        remove: ({ companyRegions }, caller, { company, ...region }) =>
+          companyRegions.remove(caller, company, region),
       }),
     ),
 
@@ -156,10 +131,7 @@ export const appRouter = router({
         list: ({ apiKeys }, caller, { company }) => apiKeys.list(caller, company),
         create: ({ apiKeys }, caller, key) => apiKeys.create(caller, key),
         rotate: ({ apiKeys }, caller, { company, ...rotation }) => apiKeys.rotate(caller, company, rotation),
-        revoke: async ({ apiKeys }, caller, { company, id }) => {
-          await apiKeys.revoke(caller, company, id);
-          return null;
-        },
+        revoke: ({ apiKeys }, caller, { company, id }) => apiKeys.revoke(caller, company, id),
       }),
     ),
   }),
@@ -171,10 +143,8 @@ export const appRouter = router({
         invitations.create(caller, company, person),
       resend: ({ invitations }, caller, { company, invitation }) =>
         invitations.resend(caller, company, invitation),
-      revoke: async ({ invitations }, caller, { company, invitation }) => {
-        await invitations.revoke(caller, company, invitation);
-        return null;
-      },
+      revoke: ({ invitations }, caller, { company, invitation }) =>
+        invitations.revoke(caller, company, invitation),
     }),
     ...publicProcedures(invitationLinkOperations, {
       look: ({ acceptance }, visitor, { token }) => acceptance.look(visitor, token),
@@ -190,16 +160,9 @@ export const appRouter = router({
       rotateCompany: async ({ companyKeyRotation }, caller, { company }) => ({
         keyVersion: await companyKeyRotation.requestRotation(caller, company),
       }),
-      report: async ({ masterKeys }, caller, { rotation }) =>
-        (await masterKeys.findReport(caller, rotation)) ?? null,
-      verifyReport: async ({ masterKeys }, caller, report) => {
-        await masterKeys.verifyReport(caller, report);
-        return null;
-      },
-      destroy: async ({ masterKeys }, caller, { version }) => {
-        await masterKeys.destroy(caller, version);
-        return null;
-      },
+      report: ({ masterKeys }, caller, { rotation }) => masterKeys.findReport(caller, rotation),
+      verifyReport: ({ masterKeys }, caller, report) => masterKeys.verifyReport(caller, report),
+      destroy: ({ masterKeys }, caller, { version }) => masterKeys.destroy(caller, version),
     }),
   ),
 
@@ -223,15 +186,12 @@ export const appRouter = router({
       cleanup: async ({ migrations }, caller, input) => ({
         run: await migrations.begin(caller, { verb: "cleanup", ...input }),
       }),
-      mirror: async ({ mirroring }, caller, request) => {
-        await mirroring.set(caller, request);
-        return null;
-      },
+      mirror: ({ mirroring }, caller, request) => mirroring.set(caller, request),
       companies: ({ migrations }, caller, query) => migrations.companies(caller, query),
       status: async ({ migrations }, caller, query) => ({
         companies: await migrations.status(caller, query),
       }),
-      report: async ({ migrations }, caller, { run }) => (await migrations.findReport(caller, run)) ?? null,
+      report: ({ migrations }, caller, { run }) => migrations.findReport(caller, run),
     }),
   ),
 
@@ -249,10 +209,7 @@ export const appRouter = router({
     procedures(rotationOperations, {
       policies: ({ rotation }, caller, { company }) => rotation.list(caller, company),
       setPolicy: ({ rotation }, caller, policy) => rotation.set(caller, policy),
-      removePolicy: async ({ rotation }, caller, name) => {
-        await rotation.remove(caller, name);
-        return null;
-      },
+      removePolicy: ({ rotation }, caller, name) => rotation.remove(caller, name),
       pause: ({ rotation }, caller, name) => rotation.pause(caller, name),
       resume: ({ rotation }, caller, name) => rotation.resume(caller, name),
       rotate: async ({ rotation }, caller, asked) => ({ run: await rotation.rotate(caller, asked) }),
@@ -262,22 +219,10 @@ export const appRouter = router({
       supply: async ({ rotation }, caller, supply) => ({
         version: await rotation.people.supply(caller, supply),
       }),
-      confirm: async ({ rotation }, caller, name) => {
-        await rotation.people.confirm(caller, name);
-        return null;
-      },
-      endOrphan: async ({ rotation }, caller, orphan) => {
-        await rotation.endOrphan(caller, orphan);
-        return null;
-      },
-      abort: async ({ rotation }, caller, name) => {
-        await rotation.people.abort(caller, name);
-        return null;
-      },
-      fallBack: async ({ rotation }, caller, name) => {
-        await rotation.people.fallBack(caller, name);
-        return null;
-      },
+      confirm: ({ rotation }, caller, name) => rotation.people.confirm(caller, name),
+      endOrphan: ({ rotation }, caller, orphan) => rotation.endOrphan(caller, orphan),
+      abort: ({ rotation }, caller, name) => rotation.people.abort(caller, name),
+      fallBack: ({ rotation }, caller, name) => rotation.people.fallBack(caller, name),
     }),
   ),
 
@@ -294,10 +239,7 @@ export const appRouter = router({
       roll: ({ webhooks }, caller, roll) => webhooks.roll(caller, roll),
       pause: ({ webhooks }, caller, name) => webhooks.pause(caller, name),
       resume: ({ webhooks }, caller, name) => webhooks.resume(caller, name),
-      remove: async ({ webhooks }, caller, name) => {
-        await webhooks.remove(caller, name);
-        return null;
-      },
+      remove: ({ webhooks }, caller, name) => webhooks.remove(caller, name),
       test: ({ webhooks }, caller, name) => webhooks.deliveries.test(caller, name),
       deliveries: async ({ webhooks }, caller, query) => ({
         deliveries: await webhooks.deliveries.list(caller, query),
@@ -321,10 +263,7 @@ export const appRouter = router({
       status: ({ regionStatus }, caller) => regionStatus.status(caller),
       receipts: ({ regionReceipts }, caller) => regionReceipts.receipts(caller),
       add: ({ regions }, caller, region) => regions.add(caller, region),
-      remove: async ({ regions }, caller, { region }) => {
-        await regions.remove(caller, region);
-        return null;
-      },
+      remove: ({ regions }, caller, { region }) => regions.remove(caller, region),
     }),
     ...procedures(regionVerificationOperations, {
       verify: ({ regionVerification }, caller, { company }) => regionVerification.verify(caller, company),
@@ -346,14 +285,8 @@ export const appRouter = router({
       endSessions: async ({ users }, caller, { userId }) => ({
         ended: await users.endSessions(caller, userId),
       }),
-      resetSecondFactor: async ({ users }, caller, { userId }) => {
-        await users.resetSecondFactor(caller, userId);
-        return null;
-      },
-      enable: async ({ users }, caller, { userId }) => {
-        await users.enable(caller, userId);
-        return null;
-      },
+      resetSecondFactor: ({ users }, caller, { userId }) => users.resetSecondFactor(caller, userId),
+      enable: ({ users }, caller, { userId }) => users.enable(caller, userId),
     }),
   ),
 
@@ -362,10 +295,7 @@ export const appRouter = router({
       list: ({ audit }, caller, page) => audit.list(caller, page),
       summary: ({ audit }, caller, asked) => audit.summary(caller, asked),
       proof: ({ audit }, caller, asked) => audit.proof(caller, asked),
-      verify: async ({ audit }, caller) => {
-        await audit.requestVerification(caller);
-        return null;
-      },
+      verify: ({ audit }, caller) => audit.requestVerification(caller),
       export: ({ audit }, caller, page) => audit.export(caller, page),
       publicKeys: async ({ audit }, caller) => ({ publicKeys: await audit.publicKeys(caller) }),
     }),
