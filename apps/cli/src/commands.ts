@@ -147,8 +147,10 @@ export const commands: ReadonlyMap<string, Entry> = new Map([
   ...of(() => import("./commands/keys-shred.ts"), {
     "keys shred": ["shredCommand", "Destroy a company's keys for good, and get a signed receipt"],
     "keys receipt": ["receiptCommand", "Get the receipt of a company that was shredded again"],
-    "keys verify-receipt": ["verifyReceiptCommand", "Check a receipt"],
     "keys public-key": ["publicKeyCommand", "Print the public key that receipts are checked with"],
+  }),
+  ...of(() => import("./commands/keys-verify-receipt.ts"), {
+    "keys verify-receipt": ["verifyReceiptCommand", "Check a receipt of any kind"],
   }),
   ...of(() => import("./commands/keys-company.ts"), {
     "keys rotate-company": ["rotateCompanyCommand", "Give a company a new key, and re-encrypt its values"],

@@ -35,6 +35,7 @@ const layers = [
   "files.ts",
   "http.ts",
   "migration-findings.ts",
+  "receipts.ts",
   "operator.ts",
   "assembly",
   "assemble.ts",

@@ -6,8 +6,8 @@ import { UsageError } from "../failure.ts";
 import { asOperator, rejectApiUrl } from "../in-process.ts";
 import { writeNewFile } from "../new-file.ts";
 import { print, printJson, remark } from "../output.ts";
-import { readText } from "../text-file.ts";
 import { newFile } from "./common-options.ts";
+import { shreddingText } from "./receipt-text.ts";
 
 const output = newFile("the receipt");
 
@@ -64,37 +64,6 @@ not through an API. For operators.`,
     give(values.output, json, (shredding, caller) => shredding.receipt(caller, subdomain)),
 });
 
-export const verifyReceiptCommand = defineCommand({
-  positionals: [],
-  options: {
-    input: { type: "string", required: true, value: "file", help: "The receipt, as keys shred gave it" },
-    "public-key": {
-      type: "string",
-      value: "file",
-      help: "The public key, as keys public-key printed it: needs no database and no credential",
-    },
-  },
-  details: `Says whether a receipt is as it was signed, and what it says. With --public-key this works anywhere;
-without it, the key is this deployment's own, which is for operators.`,
-  examples: [
-    "keys verify-receipt --input receipt.json --public-key public-key.pem",
-    "keys verify-receipt --input receipt.json",
-  ],
-  run: async ({ input, json, ...values }) => {
-    const text = await readText("input", input);
-    const keyFile = values["public-key"];
-    const content =
-      keyFile === undefined
-        ? await withShredding((shredding, caller) => shredding.verifyReceipt(caller, text))
-        : (await import("@repo/tenant-secrets/operator")).verifyReceipt(
-            text,
-            await readText("public-key", keyFile),
-          );
-    if (json) printJson(content);
-    else print(`The receipt is genuine.\n${sentencesOf(content)}`);
-  },
-});
-
 export const publicKeyCommand = defineCommand({
   positionals: [],
   options: {},
@@ -119,7 +88,7 @@ async function give(
   if (path === undefined) {
     const signed = await withShredding(work);
     printJson(signed);
-    if (!json) remark(sentencesOf(await contentOf(signed)));
+    if (!json) remark(shreddingText(await contentOf(signed)));
     return;
   }
   let signed: SignedReceipt | undefined;
@@ -128,30 +97,13 @@ async function give(
     return `${JSON.stringify(signed)}\n`;
   });
   if (json) printJson({ output: path });
-  else if (signed !== undefined) print(`The receipt is in ${path}.\n${sentencesOf(await contentOf(signed))}`);
+  else if (signed !== undefined)
+    print(`The receipt is in ${path}.\n${shreddingText(await contentOf(signed))}`);
 }
 
 async function contentOf({ receipt }: SignedReceipt): Promise<ShreddingReceipt> {
-  const { readReceipt } = await import("@repo/tenant-secrets/operator");
-  return readReceipt(receipt);
-}
-
-function sentencesOf({
-  company,
-  shreddedAt,
-  shreddedBy,
-  approvedBy,
-  destroyed,
-  completeBy,
-  remains,
-}: ShreddingReceipt): string {
-  return [
-    `${company.subdomain} (${company.id}) was shredded at ${shreddedAt} by ${shreddedBy}, ${approvedBy === null ? "alone" : `approved by ${approvedBy}`}: keys ${destroyed.companyKeys.join(", ") || "none"}, ${destroyed.currentValues} current and ${destroyed.earlierValues} earlier values.`,
-    ...remains,
-    completeBy === null
-      ? "It is not complete: values are left in Infisical."
-      : `Nothing of it is left by ${completeBy}.`,
-  ].join("\n");
+  const { readReceipt, ShreddingReceipt: Content } = await import("@repo/tenant-secrets/operator");
+  return readReceipt(Content, receipt);
 }
 
 function daysOf(text: string): number {
@@ -159,7 +111,10 @@ function daysOf(text: string): number {
   return Number(text);
 }
 
-async function withShredding<T>(work: (shredding: Shredding, caller: Caller) => Promise<T>): Promise<T> {
+/** As an operator on the database itself. */
+export async function withShredding<T>(
+  work: (shredding: Shredding, caller: Caller) => Promise<T>,
+): Promise<T> {
   rejectApiUrl("Companies are not shredded");
   return asOperator((secrets, caller) => work(secrets.shredding, caller));
 }

@@ -4,7 +4,7 @@ import type { SigningKey } from "@repo/audit-log";
 import type { Caller, RegionReceipt } from "@repo/catalog";
 import { tables, type Statements } from "@repo/db";
 import { audited, type Operations } from "../access/operation.ts";
-import { documentText, signatureOf } from "../runs/signed-document.ts";
+import { signReceipt } from "../runs/signed-receipt.ts";
 
 const { regionReceipts } = tables;
 
@@ -12,7 +12,7 @@ const format = "tenant-secrets-region-receipt/1";
 const Count = z.int().nonnegative();
 
 /** What a region says of a company that is gone from it. It names the company by its id: nothing else of it is left here. */
-const Receipt = z.strictObject({
+export const RegionGoneReceipt = z.strictObject({
   format: z.literal(format),
   /** Where the company is no more. */
   region: z.string(),
@@ -29,20 +29,19 @@ const Receipt = z.strictObject({
   /** What remains and where, in sentences. */
   remains: z.array(z.string()),
 });
-type ReceiptFacts = Omit<z.infer<typeof Receipt>, "format" | "remains" | "copies">;
+type ReceiptFacts = Omit<z.infer<typeof RegionGoneReceipt>, "format" | "remains" | "copies">;
 
 export async function keepReceipt(
   statements: Statements,
   facts: ReceiptFacts,
   key: SigningKey,
 ): Promise<void> {
-  const receipt = documentText(Receipt, { format, ...facts, copies: 0, remains: remainsOf(facts) });
+  const content = { format, ...facts, copies: 0, remains: remainsOf(facts) } as const;
   await statements.insert(regionReceipts).values({
     companyId: facts.companyId,
     homeRegion: facts.homeRegion,
     goneAt: new Date(facts.goneAt),
-    receipt,
-    signature: signatureOf(format, receipt, key),
+    ...signReceipt(RegionGoneReceipt, content, key),
   });
 }
 

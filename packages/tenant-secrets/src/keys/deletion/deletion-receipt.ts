@@ -1,12 +1,12 @@
 import { z } from "zod";
 import type { SigningKey } from "@repo/audit-log";
-import { documentText, signatureOf } from "../../runs/signed-document.ts";
+import { signReceipt, type SignedReceipt } from "../../runs/signed-receipt.ts";
 
 const format = "tenant-secrets-deletion/1";
 const Count = z.int().nonnegative();
 
 /** The content of the receipt of a deleted company. docs/companies.md explains it to its recipient. */
-const DeletionReceipt = z.strictObject({
+export const DeletionReceipt = z.strictObject({
   format: z.literal(format),
   company: z.strictObject({ id: z.uuid(), subdomain: z.string() }),
   requestedBy: z.string(),
@@ -37,11 +37,9 @@ const remains = [
   "The receipt of the shredding says what backups still hold, and until when.",
 ];
 
-/** @returns the receipt as a JSON text, and its signature by the deployment's signing key */
 export function signDeletion(
   facts: Omit<DeletionReceipt, "format" | "remains">,
   key: SigningKey,
-): { readonly receipt: string; readonly signature: string } {
-  const receipt = documentText(DeletionReceipt, { format, ...facts, remains });
-  return { receipt, signature: signatureOf(format, receipt, key) };
+): SignedReceipt {
+  return signReceipt(DeletionReceipt, { format, ...facts, remains }, key);
 }

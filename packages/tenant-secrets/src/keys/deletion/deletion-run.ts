@@ -7,7 +7,8 @@ import { audited, type Operations } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import type { Entered, RunStep } from "../../runs/definition.ts";
 import { defineRun, type Run } from "../../runs/run.ts";
-import { readReceipt } from "../shredding/receipt.ts";
+import { readReceipt } from "../../runs/signed-receipt.ts";
+import { ShreddingReceipt } from "../shredding/receipt.ts";
 import type { Shredding } from "../shredding/shredding.ts";
 import { signDeletion } from "./deletion-receipt.ts";
 import { removeCompany } from "./remove-company.ts";
@@ -134,7 +135,7 @@ export function defineDeletion(parts: Dependencies): DeletionRun {
           company: { id: companyId, subdomain },
           requestedBy: `${step.run.requestedByKind} ${step.run.requestedById}`,
           requestedAt: step.run.startedAt.toISOString(),
-          approvedBy: readReceipt(signed.receipt).approvedBy,
+          approvedBy: readReceipt(ShreddingReceipt, signed.receipt).approvedBy,
           deletedAt: new Date(await clockMs(transaction.statements)).toISOString(),
           removed,
           shredding: signed,

@@ -1,20 +1,13 @@
 import { z } from "zod";
-import { readPublicKeys, type SigningKey } from "@repo/audit-log";
-import { TenantSecretsError } from "@repo/catalog";
-import {
-  documentText,
-  isSignatureOf,
-  keyNumberOf,
-  readDocument,
-  signatureOf,
-} from "../../runs/signed-document.ts";
+import type { SigningKey } from "@repo/audit-log";
+import { signReceipt, type SignedReceipt } from "../../runs/signed-receipt.ts";
 
 const format = "tenant-secrets-shredding/1";
 const Count = z.int().nonnegative();
 const Time = z.iso.datetime();
 
 /** The content of a receipt. docs/shredding.md explains it to its recipient. */
-const ShreddingReceipt = z.strictObject({
+export const ShreddingReceipt = z.strictObject({
   format: z.literal(format),
   company: z.strictObject({ id: z.uuid(), subdomain: z.string() }),
   shreddedAt: Time,
@@ -62,50 +55,10 @@ export type ShreddingReceipt = z.infer<typeof ShreddingReceipt>;
 /** The receipt's facts, from which the rest is derived. */
 export type ShreddingFacts = Omit<ShreddingReceipt, "format" | "completeBy" | "remains">;
 
-const Signed = z.strictObject({ receipt: z.string(), signature: z.string() });
-
-/** A receipt as a JSON text, and its signature by the deployment's signing key. */
-export type SignedReceipt = z.infer<typeof Signed>;
-
-export function signReceipt(facts: ShreddingFacts, key: SigningKey): SignedReceipt {
+export function signShredding(facts: ShreddingFacts, key: SigningKey): SignedReceipt {
   const left = facts.infisical.secrets > 0 && facts.infisical.deletedAt === null;
-  const content: ShreddingReceipt = {
-    format,
-    ...facts,
-    completeBy: left ? null : facts.backups.expiredBy,
-    remains: remainsOf(facts),
-  };
-  const receipt = documentText(ShreddingReceipt, content);
-  return { receipt, signature: signatureOf(format, receipt, key) };
-}
-
-/**
- * Verifies a receipt with a public key alone: without database and Infisical.
- *
- * @param text the file that `keys shred` wrote
- * @param publicKey PEM, as `keys public-key` prints it
- * @returns the receipt's content
- * @throws {TenantSecretsError} INTEGRITY_FAILURE for a modified receipt or another key's signature; INVALID_INPUT for a key of
- *   another kind
- */
-export function verifyReceipt(text: string, publicKey: string): ShreddingReceipt {
-  const { receipt, signature } = parseSigned(text);
-  if (!isSignatureOf(format, receipt, { signature, keys: readPublicKeys(publicKey) })) throw notGenuine();
-  return readReceipt(receipt);
-}
-
-/** The version of the signing key that a receipt names. @throws INTEGRITY_FAILURE */
-export function signingKeyVersionOf(text: string): number {
-  const keyVersion = keyNumberOf(parseSigned(text).signature);
-  if (keyVersion === undefined) throw notGenuine();
-  return keyVersion;
-}
-
-/** A receipt's content, without verifying its signature. @throws {TenantSecretsError} INTEGRITY_FAILURE if it is no receipt */
-export function readReceipt(receipt: string): ShreddingReceipt {
-  const content = readDocument(ShreddingReceipt, receipt);
-  if (content === undefined) throw notGenuine();
-  return content;
+  const completeBy = left ? null : facts.backups.expiredBy;
+  return signReceipt(ShreddingReceipt, { format, ...facts, completeBy, remains: remainsOf(facts) }, key);
 }
 
 function remainsOf({
@@ -141,17 +94,4 @@ function remainsOf({
     "Names of secrets, their versions, dates, authors and notes, and the events of the audit log stay. They hold no value.",
     "A value that was read before is wherever it was taken. Replace the credentials at their providers.",
   ];
-}
-
-function parseSigned(text: string): SignedReceipt {
-  const signed = readDocument(Signed, text);
-  if (signed === undefined) throw notGenuine();
-  return signed;
-}
-
-function notGenuine(): TenantSecretsError {
-  return new TenantSecretsError(
-    "INTEGRITY_FAILURE",
-    "This receipt was modified, or was not signed with this key.",
-  );
 }

@@ -2,8 +2,9 @@ import { createPublicKey, generateKeyPairSync, verify } from "node:crypto";
 import postgres from "postgres";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { codeOf, createFixture, operator, product, type Fixture } from "../../testing/fixture.ts";
-import { readReceipt, verifyReceipt } from "./receipt.ts";
-import type { ShreddingReceipt, SignedReceipt } from "./receipt.ts";
+import { verifyReceipt } from "../../receipts.ts";
+import { readReceipt, type SignedReceipt } from "../../runs/signed-receipt.ts";
+import { ShreddingReceipt } from "./receipt.ts";
 
 let fixture: Fixture;
 
@@ -30,7 +31,12 @@ function shred(subdomain: string, withInfisicalFolder = false, secrets = fixture
 }
 
 function contentOf({ receipt }: SignedReceipt): ShreddingReceipt {
-  return readReceipt(receipt);
+  return readReceipt(ShreddingReceipt, receipt);
+}
+
+/** With the key of the deployment that signed, which it makes from its private key. */
+async function verifyHere(text: string, { shredding } = fixture.secrets): Promise<unknown> {
+  return verifyReceipt(text, await shredding.publicKey(operator, text));
 }
 
 async function idOf(subdomain: string): Promise<string> {
@@ -210,7 +216,7 @@ describe("shredding receipts", () => {
     const text = JSON.stringify(signed);
     const publicKey = await fixture.secrets.shredding.publicKey(operator);
     expect(verifyReceipt(text, publicKey)).toEqual(contentOf(signed));
-    expect(await fixture.another().shredding.verifyReceipt(operator, text)).toEqual(contentOf(signed));
+    expect(await verifyHere(text, fixture.another())).toEqual(contentOf(signed));
     const bytes = Buffer.from(`tenant-secrets-shredding/1\n${signed.receipt}`);
     const signature = Buffer.from(signed.signature.split(".")[1] ?? "", "base64url");
     expect(verify(null, bytes, createPublicKey(publicKey), signature)).toBe(true);
@@ -221,7 +227,7 @@ describe("shredding receipts", () => {
     const publicKey = await fixture.secrets.shredding.publicKey(operator);
     const check = async (text: string) => [
       await codeOf((async () => verifyReceipt(text, publicKey))()),
-      await codeOf(fixture.secrets.shredding.verifyReceipt(operator, text)),
+      await codeOf(verifyHere(text)),
     ];
     const failure = ["INTEGRITY_FAILURE", "INTEGRITY_FAILURE"];
     const edited = signed.receipt.replace('"earlierValues": 1', '"earlierValues": 2');
@@ -238,9 +244,7 @@ describe("shredding receipts", () => {
       expect(await check(text), text.slice(-60)).toEqual(failure);
     }
     const unknownKey = JSON.stringify({ ...signed, signature: signed.signature.replace("1.", "2.") });
-    expect(await codeOf(fixture.secrets.shredding.verifyReceipt(operator, unknownKey))).toBe(
-      "KEY_UNAVAILABLE",
-    );
+    expect(await codeOf(verifyHere(unknownKey))).toBe("KEY_UNAVAILABLE");
     const stranger = generateKeyPairSync("ed25519")
       .publicKey.export({ type: "spki", format: "pem" })
       .toString();
@@ -262,7 +266,7 @@ describe("shredding receipts", () => {
     const [row] = await fixture.superuser`select public_key from audit_keys where purpose = 'signing'`;
     expect(row?.["public_key"]).toBe(await fixture.secrets.shredding.publicKey(operator));
     await fixture.superuser`update audit_keys set public_key = ${forged} where purpose = 'signing'`;
-    await fixture.secrets.shredding.verifyReceipt(operator, JSON.stringify(signed));
+    await verifyHere(JSON.stringify(signed));
     await fixture.superuser`update audit_keys set public_key = ${String(row?.["public_key"])} where purpose = 'signing'`;
   });
 });
@@ -299,7 +303,7 @@ describe("a shredded company's values in Infisical", () => {
     expect(content.infisical).toMatchObject({ secrets: 2, deletedAt: expect.stringContaining("T") });
     expect(content.completeBy).toBe(content.backups.expiredBy);
     expect(await fixture.infisical.listSecretSummaries(path)).toEqual([]);
-    await fixture.secrets.shredding.verifyReceipt(operator, JSON.stringify(signed));
+    await verifyHere(JSON.stringify(signed));
     expect(await shred(subdomain, true)).toEqual(signed);
     expect(await shred(subdomain)).toEqual(signed);
     expect(await codeOf(fixture.secrets.company(subdomain, product).get("CUSTOM_OUTSIDE"))).toBe("NOT_FOUND");
@@ -476,19 +480,19 @@ test("a master key rotation skips a shredded company and keeps its receipt verif
       }
     },
   });
-  expect(readReceipt(signed?.receipt ?? "").backups.masterKeyVersions).toEqual([
+  expect(readReceipt(ShreddingReceipt, signed?.receipt ?? "").backups.masterKeyVersions).toEqual([
     { region: "default", version: 1 },
     { region: "default", version: 2 },
   ]);
   const fresh = own.another();
   expect(await codeOf(fresh.company(subdomains[0], product).get("CUSTOM_A"))).toBe("KEY_DESTROYED");
   expect(await fresh.company(subdomains[1], product).get("CUSTOM_A")).toBe(value);
-  await fresh.shredding.verifyReceipt(operator, JSON.stringify(signed));
+  await verifyHere(JSON.stringify(signed), fresh);
   // As the receipt says: an earlier backup can be decrypted until its master key is destroyed.
   expect(await restored().company(subdomains[0], product).get("CUSTOM_A")).toBe(value);
   await own.secrets.masterKeys.destroy(operator, 1);
   expect(await codeOf(restored().company(subdomains[0], product).get("CUSTOM_A"))).toMatch(
     /^MASTER_KEY_MISSING$/,
   );
-  await own.another().shredding.verifyReceipt(operator, JSON.stringify(signed));
+  await verifyHere(JSON.stringify(signed), own.another());
 });

@@ -21,13 +21,8 @@ import { endMirror } from "../../companies/company-mirror.ts";
 import { destroy } from "./destroy.ts";
 import { mapInfisicalErrors } from "../on-infisical.ts";
 import { goneAfterSeconds } from "../rotation/process-registry.ts";
-import {
-  signingKeyVersionOf,
-  signReceipt,
-  verifyReceipt,
-  type ShreddingReceipt,
-  type SignedReceipt,
-} from "./receipt.ts";
+import { signingKeyVersionOf, type SignedReceipt, verifySigned } from "../../runs/signed-receipt.ts";
+import { ShreddingReceipt, signShredding } from "./receipt.ts";
 
 const { apiKeys, companies, companyRegions, masterKeys, outsideWrites, processes, regionCopies, shreddings } =
   tables;
@@ -68,10 +63,13 @@ export interface Shredding {
   lock(transaction: Transaction, subdomain: string, options: ShredOptions): Promise<CompanyRow>;
   /** The receipt of a shredded company. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   receipt(caller: Caller, subdomain: string): Promise<SignedReceipt>;
-  /** As the function of that name, with this deployment's own keys. @throws as that, and FORBIDDEN, KEY_UNAVAILABLE */
-  verifyReceipt(caller: Caller, text: string): Promise<ShreddingReceipt>;
-  /** The public keys that verify receipts, as PEM. @throws {TenantSecretsError} FORBIDDEN */
-  publicKey(caller: Caller): Promise<string>;
+  /**
+   * The public key that verifies receipts, as PEM.
+   *
+   * @param receipt the text of a receipt of any kind, for the key that it names. Left out: the current one
+   * @throws {TenantSecretsError} FORBIDDEN; for a receipt INTEGRITY_FAILURE, KEY_UNAVAILABLE
+   */
+  publicKey(caller: Caller, receipt?: string): Promise<string>;
 }
 
 interface Dependencies {
@@ -96,7 +94,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
   const readOwnReceipt = async (company: CompanyRow, stored: SignedReceipt): Promise<ShreddingReceipt> => {
     const text = JSON.stringify(stored);
     const { publicKey } = await loadSigningKey(signingKeyVersionOf(text));
-    const content = verifyReceipt(text, publicKey);
+    const content = verifySigned(ShreddingReceipt, text, publicKey);
     if (content.company.id === company.id) return content;
     throw new TenantSecretsError(
       "INTEGRITY_FAILURE",
@@ -130,7 +128,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
         ? Math.max(found, facts.infisical.secrets)
         : facts.infisical.secrets + found;
     const deletedAt = new Date().toISOString();
-    const signed = signReceipt(
+    const signed = signShredding(
       { ...facts, infisical: { folder: path, secrets, deletedAt } },
       await loadSigningKey(),
     );
@@ -197,7 +195,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
     }
     const destroyed = { ...(await destroy(statements, companyId)), apiKeys: revoked.length, copies };
     const shreddedAt = new Date();
-    const receipt = signReceipt(
+    const receipt = signShredding(
       {
         company: { id: companyId, subdomain: company.subdomain },
         shreddedAt: shreddedAt.toISOString(),
@@ -292,17 +290,15 @@ export function createShredding(dependencies: Dependencies): Shredding {
         }),
       ),
 
-    verifyReceipt: (caller, text) =>
-      operations.read({ caller, action: "key.verify-report", ...toManage }, async () => {
-        const { publicKey } = await loadSigningKey(signingKeyVersionOf(text));
-        return audited(verifyReceipt(text, publicKey), {});
-      }),
-
-    publicKey: (caller) =>
-      operations.read({ caller, action: "key.public-key", ...toManage }, async () => {
-        const { publicKey } = await loadSigningKey();
+    publicKey: (caller, receipt) => {
+      const action = receipt === undefined ? "key.public-key" : "key.verify-report";
+      return operations.read({ caller, action, ...toManage }, async () => {
+        const { publicKey } = await loadSigningKey(
+          receipt === undefined ? undefined : signingKeyVersionOf(receipt),
+        );
         return audited(publicKey, {});
-      }),
+      });
+    },
   };
 }
 

@@ -1,0 +1,40 @@
+import { defineCommand } from "../command.ts";
+import { print, printJson } from "../output.ts";
+import { readText } from "../text-file.ts";
+import { withShredding } from "./keys-shred.ts";
+import { receiptText } from "./receipt-text.ts";
+
+export const verifyReceiptCommand = defineCommand({
+  positionals: [],
+  options: {
+    input: {
+      type: "string",
+      required: true,
+      value: "file",
+      help: "The receipt: the file with its text and its signature",
+    },
+    "public-key": {
+      type: "string",
+      value: "file",
+      help: "The public key, as keys public-key printed it: needs no database and no credential",
+    },
+  },
+  details: `Says whether a receipt is as it was signed, and what it says: of a shredding, a deletion, or a company that is gone from a
+region. With --public-key this works anywhere; without it, the key is this deployment's own, which is for operators.`,
+  examples: [
+    "keys verify-receipt --input receipt.json --public-key public-key.pem",
+    "keys verify-receipt --input receipt.json",
+  ],
+  run: async ({ input, json, ...values }) => {
+    const text = await readText("input", input);
+    const keyFile = values["public-key"];
+    const publicKey =
+      keyFile === undefined
+        ? await withShredding((shredding, caller) => shredding.publicKey(caller, text))
+        : await readText("public-key", keyFile);
+    const { verifyReceipt } = await import("@repo/tenant-secrets/operator");
+    const content = verifyReceipt(text, publicKey);
+    if (json) printJson(content);
+    else print(`The receipt is genuine.\n${receiptText(content)}`);
+  },
+});
