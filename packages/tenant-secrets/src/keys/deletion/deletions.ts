@@ -13,7 +13,8 @@ import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { changeCompany, describeCompany, requireHome } from "../../companies/companies.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
 import type { RunRow } from "../../runs/lease.ts";
-import { findCompany, type Shredding } from "../shredding/shredding.ts";
+import { findCompany } from "../shredding/company-to-shred.ts";
+import type { Shredding } from "../shredding/shredding.ts";
 import { approvedParameters, clockMs, DeletionInput, type DeletionRun } from "./deletion-run.ts";
 
 const { companies, runs, shreddings } = tables;
