@@ -6,13 +6,13 @@ import { Button } from "../ui/button.tsx";
 import { ErrorNotice } from "../ui/notice.tsx";
 import { Time } from "../ui/time.tsx";
 import { useToast } from "../ui/toast.tsx";
-import { DeleteDialog } from "./delete-dialog.tsx";
+import { EndingDialog } from "./ending-dialog.tsx";
 import { Panel, PanelRow, Section } from "./section.tsx";
 import type { Company } from "./words.ts";
 
 /** A company that leaves: its deletion at a date, and the way back until then. */
 export function CompanyLeaving({ company }: { readonly company: Company }): ReactNode {
-  const { subdomain, secretStore, deleteAt } = company;
+  const { subdomain, deleteAt } = company;
   const [isOpen, setOpen] = useState(false);
   return (
     <Section title="Leaving">
@@ -26,12 +26,7 @@ export function CompanyLeaving({ company }: { readonly company: Company }): Reac
           <KeepRow subdomain={subdomain} deleteAt={deleteAt} />
         )}
       </Panel>
-      <DeleteDialog
-        open={isOpen}
-        onClose={() => setOpen(false)}
-        subdomain={subdomain}
-        secretStore={secretStore}
-      />
+      <EndingDialog ending="deletion" company={company} open={isOpen} onClose={() => setOpen(false)} />
     </Section>
   );
 }

@@ -7,14 +7,14 @@ import { ErrorNotice } from "../ui/notice.tsx";
 import { Time } from "../ui/time.tsx";
 import { useToast } from "../ui/toast.tsx";
 import { useConfirmedChange } from "../frame/confirmed-change.ts";
+import { EndingDialog } from "./ending-dialog.tsx";
 import { ReceiptButton } from "./receipt-button.tsx";
 import { Panel, PanelRow, Section } from "./section.tsx";
-import { ShredDialog } from "./shred-dialog.tsx";
 import type { Company } from "./words.ts";
 
 /** Shuts a company for a time, or for good. */
 export function CompanyShutdown({ company }: { readonly company: Company }): ReactNode {
-  const { subdomain, secretStore, shreddedAt } = company;
+  const { subdomain, shreddedAt } = company;
   const [isShredding, setShredding] = useState(false);
   if (shreddedAt !== undefined) {
     return (
@@ -37,17 +37,21 @@ export function CompanyShutdown({ company }: { readonly company: Company }): Rea
           approve it. It cannot be undone.
         </PanelRow>
       </Panel>
-      <ShredDialog
+      <EndingDialog
+        ending="shredding"
+        company={company}
         open={isShredding}
         onClose={() => setShredding(false)}
-        subdomain={subdomain}
-        secretStore={secretStore}
       />
     </Section>
   );
 }
 
-function SuspensionRow({ company: { subdomain, status } }: { readonly company: Company }): ReactNode {
+function SuspensionRow({
+  company: { subdomain, status, deleteAt },
+}: {
+  readonly company: Company;
+}): ReactNode {
   const client = useTRPCClient();
   const trpc = useTRPC();
   const queryClient = useQueryClient();
@@ -69,6 +73,8 @@ function SuspensionRow({ company: { subdomain, status } }: { readonly company: C
       },
     },
   );
+  if (deleteAt !== undefined)
+    return <PanelRow title="Suspended">Until its deletion. Keeping the company opens it again.</PanelRow>;
   if (isSuspended) {
     return (
       <PanelRow

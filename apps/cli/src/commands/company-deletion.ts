@@ -1,11 +1,11 @@
 import type { CompanyDeletion } from "@repo/catalog";
 import { withApi } from "../api.ts";
-import { confirmTyped, wholeNumber } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
 import { UsageError } from "../failure.ts";
 import { writeNewFile } from "../new-file.ts";
 import { minute, print, printJson } from "../output.ts";
 import { newFile } from "./common-options.ts";
+import { confirmedEnding, endingOptions } from "./company-ending.ts";
 
 const credential = "TENANT_SECRETS_OPERATOR_TOKEN";
 
@@ -13,41 +13,20 @@ export const deleteCommand = defineCommand({
   positionals: ["company"],
   options: {
     after: { type: "string", required: true, value: "days", field: "afterDays", help: "1d to 365d" },
-    "backups-kept-days": {
-      type: "string",
-      required: true,
-      value: "days",
-      help: "How long you keep backups of the database: until then they hold the wraps of the keys",
-    },
-    "with-infisical-folder": {
-      type: "boolean",
-      help: "Delete the company's folder in Infisical too; needed where its store is infisical",
-    },
-    yes: { type: "boolean", help: "Do not ask; needs --confirm" },
-    confirm: { type: "string", value: "subdomain", help: "With --yes: the company's subdomain once more" },
+    ...endingOptions,
   },
   details: `The company is suspended now. At the date its keys are destroyed, and its values, people, invitations, API keys, webhook
 endpoints and rotation policies are removed. Until then "companies keep" undoes it. Another operator approves it first. Its
 subdomains and folder are never given to another company. For operators. docs/companies.md has the whole procedure.`,
   examples: ["companies delete acmecorp --after 30d --backups-kept-days 30"],
-  run: async ({ company, after, yes, json, confirm: typed, ...options }) => {
+  run: async ({ company, after, json, ...values }) => {
     const afterDays = Number(/^(\d{1,3})d$/.exec(after)?.[1]);
     if (!(afterDays >= 1 && afterDays <= 365))
       throw new UsageError("--after is a number of days, 1d to 365d.");
-    await confirmTyped({
-      question: `This suspends ${company} now, and deletes it after ${afterDays} days. Type the subdomain to continue`,
-      expected: company,
-      yes,
-      typed,
-      option: "confirm",
-    });
+    const effect = `This suspends ${company} now, and deletes it after ${afterDays} days.`;
+    const options = await confirmedEnding(company, effect, values);
     const deletion = await withApi(credential, (api) =>
-      api.companies.delete.mutate({
-        company,
-        afterDays,
-        backupsKeptDays: wholeNumber("backups-kept-days", options["backups-kept-days"]),
-        withInfisicalFolder: options["with-infisical-folder"],
-      }),
+      api.companies.delete.mutate({ company, afterDays, ...options }),
     );
     if (json) printJson(deletion);
     else

@@ -1,12 +1,11 @@
 import type { Caller, Services } from "@repo/tenant-secrets";
 import type { ShreddingReceipt, SignedReceipt } from "@repo/tenant-secrets/operator";
-import { confirmTyped } from "../arguments.ts";
 import { defineCommand } from "../command.ts";
-import { UsageError } from "../failure.ts";
 import { asOperator, rejectApiUrl } from "../in-process.ts";
 import { writeNewFile } from "../new-file.ts";
 import { print, printJson, remark } from "../output.ts";
 import { newFile } from "./common-options.ts";
+import { confirmedEnding, endingOptions } from "./company-ending.ts";
 import { shreddingText } from "./receipt-text.ts";
 
 const output = newFile("the receipt");
@@ -14,19 +13,8 @@ const output = newFile("the receipt");
 export const shredCommand = defineCommand({
   positionals: ["subdomain"],
   options: {
-    "backups-kept-days": {
-      type: "string",
-      required: true,
-      value: "days",
-      help: "How long you keep backups of the database: until then they hold the wraps of the keys",
-    },
-    "with-infisical-folder": {
-      type: "boolean",
-      help: "Delete the company's folder in Infisical too; needed where its store is infisical",
-    },
+    ...endingOptions,
     output,
-    yes: { type: "boolean", help: "Do not ask; needs --confirm" },
-    confirm: { type: "string", value: "subdomain", help: "With --yes: the company's subdomain once more" },
   },
   details: `Destroys a company's keys, so that its values cannot be decrypted, and with them last characters, fingerprints and the
 company's own API keys. This cannot be undone. Prints a signed receipt that says what was destroyed, what is left where
@@ -36,21 +24,10 @@ Works on the database itself and not through an API. For operators. docs/shreddi
     "keys shred acmecorp --backups-kept-days 30 --output receipt.json",
     "keys shred acmecorp --backups-kept-days 30 --with-infisical-folder --yes --confirm acmecorp",
   ],
-  run: async ({ subdomain, json, yes, confirm, ...values }) => {
-    const backupsKeptDays = daysOf(values["backups-kept-days"]);
-    await confirmTyped({
-      question: `This destroys every secret of ${subdomain}, for good. Type the subdomain to continue`,
-      expected: subdomain,
-      yes,
-      typed: confirm,
-      option: "confirm",
-    });
-    await give(values.output, json, (shredding, caller) =>
-      shredding.shred(caller, subdomain, {
-        backupsKeptDays,
-        withInfisicalFolder: values["with-infisical-folder"],
-      }),
-    );
+  run: async ({ subdomain, json, ...values }) => {
+    const effect = `This destroys every secret of ${subdomain}, for good.`;
+    const options = await confirmedEnding(subdomain, effect, values);
+    await give(values.output, json, (shredding, caller) => shredding.shred(caller, subdomain, options));
   },
 });
 
@@ -104,11 +81,6 @@ async function give(
 async function contentOf({ receipt }: SignedReceipt): Promise<ShreddingReceipt> {
   const { readReceipt, ShreddingReceipt: Content } = await import("@repo/tenant-secrets/operator");
   return readReceipt(Content, receipt);
-}
-
-function daysOf(text: string): number {
-  if (!/^\d{1,5}$/.test(text)) throw new UsageError("--backups-kept-days is a number of days, such as 30.");
-  return Number(text);
 }
 
 /** As an operator on the database itself. */

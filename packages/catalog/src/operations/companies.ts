@@ -55,6 +55,20 @@ const CompanyDeletion = z.object({
 });
 export type CompanyDeletion = Readonly<z.infer<typeof CompanyDeletion>>;
 
+/** What is destroyed at the end of a company. */
+const Ending = z.strictObject({
+  company,
+  backupsKeptDays: z
+    .int()
+    .min(0)
+    .max(36_500)
+    .describe("How long you keep backups of the database: until then they hold the wraps of the keys"),
+  withInfisicalFolder: z
+    .boolean()
+    .optional()
+    .describe("Delete the company's folder in Infisical too; needed where its store is infisical"),
+});
+
 const CompanyStamp = z.object({
   /** Which process counted. Numbers of two sources cannot be compared: another source is a reason to ask for the lists once. */
   source: z.uuid(),
@@ -167,13 +181,7 @@ export const companiesOperations = {
     kind: "mutation",
     verb: "rotate",
     stepUp: true,
-    input: z.strictObject({
-      company,
-      /** For how many days backups of the database are kept: until then they hold the wraps of the keys. */
-      backupsKeptDays: z.int().min(0).max(36_500),
-      /** Deletes the company's folder in Infisical too. Needed where its store is Infisical. */
-      withInfisicalFolder: z.boolean().optional(),
-    }),
+    input: Ending,
     output: SignedReceipt,
   }),
 
@@ -185,13 +193,7 @@ export const companiesOperations = {
     kind: "mutation",
     verb: "rotate",
     stepUp: true,
-    input: z.strictObject({
-      company,
-      afterDays: z.int().min(1).max(365),
-      /** As of `shred`. */
-      backupsKeptDays: z.int().min(0).max(36_500),
-      withInfisicalFolder: z.boolean().optional(),
-    }),
+    input: Ending.extend({ afterDays: z.int().min(1).max(365) }),
     output: CompanyDeletion,
   }),
 

@@ -9,7 +9,7 @@ import type { Entered, RunStep } from "../../runs/definition.ts";
 import { defineRun, type Run } from "../../runs/run.ts";
 import { readReceipt } from "../../runs/signed-receipt.ts";
 import { ShreddingReceipt } from "../shredding/receipt.ts";
-import type { Shredding } from "../shredding/shredding.ts";
+import { shredParameters, type Shredding } from "../shredding/shredding.ts";
 import { signDeletion } from "./deletion-receipt.ts";
 import { removeCompany } from "./remove-company.ts";
 
@@ -53,19 +53,6 @@ const deleter = systemCaller("delete-company", { verbs: [], secretKeys: [] });
 const dayMs = 86_400_000;
 /** Days before the date. */
 const reminders = [7, 1];
-
-/** What an approval of a deletion is about, word for word. */
-export function approvedParameters(
-  company: string,
-  {
-    subdomain,
-    afterDays,
-    backupsKeptDays,
-    withInfisicalFolder,
-  }: Omit<DeletionInput, "deleteAtMs" | "wasActive">,
-) {
-  return { company, subdomain, afterDays, backupsKeptDays, withInfisicalFolder };
-}
 
 /**
  * The deletion of a company: waits for its date, which `keep` may come before; destroys the keys; removes the rest. Nothing is
@@ -113,7 +100,7 @@ export function defineDeletion(parts: Dependencies): DeletionRun {
         gate.confirm(transaction, {
           requester: requester.id,
           action: "key.shred",
-          parameters: approvedParameters(companyId, step.input),
+          parameters: shredParameters(companyId, step.input),
         }),
     });
     return step.enter({ phase: "remove", facts: { shredding: signed } });

@@ -14,15 +14,14 @@ import { changeCompany, describeCompany, requireHome } from "../../companies/com
 import { lockCompany } from "../../companies/company-lock.ts";
 import type { RunRow } from "../../runs/lease.ts";
 import { findCompany } from "../shredding/company-to-shred.ts";
-import type { Shredding } from "../shredding/shredding.ts";
-import { approvedParameters, clockMs, DeletionInput, type DeletionRun } from "./deletion-run.ts";
+import type { ShredOptions } from "../shredding/shred-company.ts";
+import { shredParameters, type Shredding } from "../shredding/shredding.ts";
+import { clockMs, DeletionInput, type DeletionRun } from "./deletion-run.ts";
 
 const { companies, runs, shreddings } = tables;
 
-export interface DeletionOptions {
+export interface DeletionOptions extends ShredOptions {
   readonly afterDays: number;
-  readonly backupsKeptDays: number;
-  readonly withInfisicalFolder?: boolean | undefined;
 }
 
 /** The end of a company: suspended at once, deleted at a date, and until then as if nothing had happened. */
@@ -76,7 +75,7 @@ export function createDeletions({
         const done = await gate.commit(steps, {
           caller,
           action: "key.shred",
-          parameters: approvedParameters(companyId, asked),
+          parameters: shredParameters(companyId, asked),
           companyId,
           mayFinish: false,
           check: async (transaction) => {

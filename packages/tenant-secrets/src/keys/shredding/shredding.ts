@@ -2,7 +2,7 @@ import { eq } from "drizzle-orm";
 import { tables, type Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import type { SigningKey } from "@repo/audit-log";
-import { type Caller, notFound, TenantSecretsError } from "@repo/catalog";
+import { type ApprovalParameters, type Caller, notFound, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations, type Steps, type Transaction } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import type { CompanyKeys } from "../company/company-keys.ts";
@@ -89,7 +89,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
         const check = (transaction: Transaction) => lockToShred(transaction, seen, { ...options, ownRegion });
         const act = (transaction: Transaction, locked: LockedCompany, approvedBy?: string) =>
           shredCompany(transaction, locked, { ...options, ...facts, approvedBy });
-        const { backupsKeptDays, withInfisicalFolder = false } = options;
+        const { withInfisicalFolder = false } = options;
         const earlier = await across((statements) => findReceipt(statements, seen.id));
         const { company, signed } =
           earlier !== undefined && !withInfisicalFolder
@@ -98,7 +98,7 @@ export function createShredding(dependencies: Dependencies): Shredding {
             : await gate.commit(steps, {
                 caller,
                 action: "key.shred",
-                parameters: { company: seen.id, subdomain, backupsKeptDays, withInfisicalFolder },
+                parameters: shredParameters(seen.id, { ...options, subdomain }),
                 companyId: seen.id,
                 mayFinish: true,
                 check,
@@ -151,6 +151,21 @@ export function createShredding(dependencies: Dependencies): Shredding {
         return audited(publicKey, {});
       });
     },
+  };
+}
+
+/** What an approval is about, word for word. @param asked `afterDays`: left out where it is destroyed at once */
+export function shredParameters(
+  company: string,
+  asked: ShredOptions & { readonly subdomain: string; readonly afterDays?: number },
+): ApprovalParameters {
+  const { subdomain, afterDays, backupsKeptDays, withInfisicalFolder = false } = asked;
+  return {
+    company,
+    subdomain,
+    backupsKeptDays,
+    withInfisicalFolder,
+    ...(afterDays !== undefined && { afterDays }),
   };
 }
 
