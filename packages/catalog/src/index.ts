@@ -253,6 +253,7 @@ export {
   type Notification,
   type NotificationType,
   notificationTypes,
+  sentWhileSuspended,
 } from "./vocabulary/notifications.ts";
 export { patternCovers } from "./vocabulary/patterns.ts";
 export { wire } from "./vocabulary/wire.ts";

@@ -29,6 +29,9 @@ begin
         'previousVersion', case when is_current then (s.grace_windows->0->>'version')::integer end,
         'previousUntil', case when is_current then s.grace_windows->0->>'until' end,
         'expiresAt', to_char(s.expires_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'deleteAt', case when t.action in ('company.schedule-deletion', 'company.deletion-due', 'company.keep', 'company.delete') then (
+          select to_char(to_timestamp((r.input->>'deleteAtMs')::float8 / 1000) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+          from public.runs r where r.id = t.notification_subject::uuid) end,
         coalesce(t.subject_name, 'subject'), case when t.subject_name is not null then left(t.notification_subject, 100) end,
         'reason', left(t.reason, 100),
         'actor', json_build_object('kind', t.actor_kind, 'id', left(t.actor_id, 200)),

@@ -134,6 +134,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     destination: options.backupDestination,
     gate: createApprovalGate(options.operatorApprovals ?? 2),
     forget: (companyId) => rows.invalidate(companyId),
+    mailing,
   });
   const importParts = { ...base, ...held, catalog, companies };
   const legacyImport = defineLegacyImport(importParts);

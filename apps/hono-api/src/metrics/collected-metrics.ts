@@ -18,6 +18,11 @@ interface RotationMeasurements {
   readonly orphans: number;
 }
 
+interface DeletionMeasurements {
+  readonly scheduled: number;
+  readonly overdue: number;
+}
+
 interface RegionMeasurements {
   readonly region: string;
   readonly faults: readonly string[];
@@ -43,6 +48,8 @@ export interface MetricsSources {
   readonly regions: () => Promise<readonly RegionMeasurements[]>;
   /** How rotations are doing, by the database. */
   readonly rotations: () => Promise<RotationMeasurements>;
+  /** How many companies are being deleted, by the database. */
+  readonly deletions: () => Promise<DeletionMeasurements>;
   /** What this process has delivered. */
   readonly deliveries: () => Readonly<Record<"delivered" | "failed" | "dead", number>>;
 }
@@ -61,6 +68,7 @@ export function registerCollected(
     clock,
     rotations,
     regions,
+    deletions,
     deliveries,
   }: MetricsSources,
 ): void {
@@ -167,6 +175,14 @@ export function registerCollected(
   gaugeBy("region_wal_bytes", "Bytes of WAL that are kept for another region", {
     label: "region",
     read: async () => Object.fromEntries((await looked()).map(({ region, walBytes }) => [region, walBytes])),
+  });
+  const deleting = sharedFor(sharedMs, {
+    read: deletions,
+    otherwise: { scheduled: Number.NaN, overdue: Number.NaN },
+  });
+  gaugeBy("company_deletions", "Companies that are being deleted, by whether their date has passed", {
+    label: "state",
+    read: async () => ({ ...(await deleting()) }),
   });
   counter(
     "expired_reads_total",

@@ -24,6 +24,7 @@ export async function startMetrics(
     clock: async () => secrets.admin.measureClock(),
     regions: async () => secrets.admin.regionStatus.look(),
     rotations: async () => secrets.admin.rotation.measure(),
+    deletions: async () => secrets.admin.deletions.measure(),
   });
   if (env.METRICS_PORT === undefined) return { stop: async () => {} };
   const server = await serveMetrics(metrics, env.HOST, env.METRICS_PORT);

@@ -42,6 +42,7 @@ const sources: Omit<MetricsSources, "deliveries"> = {
       runs: { working: 34, person: 35, stopped: 36 },
       orphans: 37,
     }),
+  deletions: () => Promise.resolve({ scheduled: 42, overdue: 43 }),
 };
 
 /** The samples of ours, without those of the bounds of histograms. */
@@ -124,6 +125,8 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     "rotation_orphans 37",
     'region_faults{region="us"} 2',
     'region_wal_bytes{region="us"} 36',
+    'company_deletions{state="scheduled"} 42',
+    'company_deletions{state="overdue"} 43',
     "expired_reads_total 14",
     "audit_events_lost_total 15",
     "database_calls_pending 13",

@@ -215,6 +215,7 @@ export async function startApi({
     clock: () => secrets.admin.measureClock(),
     regions: () => secrets.admin.regionStatus.look(),
     rotations: () => secrets.admin.rotation.measure(),
+    deletions: () => secrets.admin.deletions.measure(),
   });
   const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });
   whenDone(async () => {

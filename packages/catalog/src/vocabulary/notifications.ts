@@ -43,6 +43,11 @@ const ofEndpoint = z.object({ ...common, endpoint: z.uuid() });
 const ofWhole = z.object(common);
 const ofKey = z.object({ ...common, keyVersion: z.int().optional() });
 const ofMasterKey = z.object({ ...common, region: z.string(), keyVersion: z.int() });
+const ofDeletion = z.object({
+  ...common,
+  run: z.uuid().describe("The run that deletes the company."),
+  deleteAt: Moment.describe("When it begins, by the database's clock."),
+});
 const ofMigration = z.object({ ...common, run: z.uuid() });
 
 /** The notifications of a company, by their type, with the shape of their data. */
@@ -73,6 +78,9 @@ const companyNotifications = {
   "api_key.created": ofApiKey,
   "api_key.revoked": ofApiKey,
   "company.store_changed": ofWhole,
+  "company.deletion_scheduled": ofDeletion,
+  "company.deletion_due": ofDeletion,
+  "company.kept": ofDeletion,
   "webhook.endpoint_disabled": ofEndpoint,
   "webhook.test": ofEndpoint,
 } as const;
@@ -80,6 +88,7 @@ const companyNotifications = {
 /** The notifications of the platform, which operators' endpoints get beside those of all companies. */
 const platformNotifications = {
   "company.drift": ofSecret,
+  "company.deleted": ofDeletion,
   "key.rotated": ofKey,
   "key.shredded": ofWhole,
   "key.compromised": ofKey,
@@ -120,6 +129,13 @@ export function findNotification(value: unknown): Notification | undefined {
 export function notificationSchema(type: NotificationType) {
   return z.object({ type: z.literal(type), ...Envelope, data: all[type] });
 }
+
+/** Those that a suspended company's endpoints get too: the others wait until it is resumed. */
+export const sentWhileSuspended = [
+  "company.deletion_scheduled",
+  "company.deletion_due",
+  "company.kept",
+] as const satisfies readonly CompanyNotificationType[];
 
 /** Whether only operators' endpoints get it, also where it is about a company. */
 export function concernsPlatform(type: NotificationType): boolean {

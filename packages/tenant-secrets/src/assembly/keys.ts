@@ -1,6 +1,7 @@
 import type { Catalog, SecretStoreName } from "@repo/catalog";
 import type { ApprovalGate } from "../companies/approval-gate.ts";
 import type { Companies, Company } from "../companies/companies.ts";
+import type { Mailing } from "../companies/mailing.ts";
 import { createKeyBackups } from "../keys/backup/backup.ts";
 import { createStoreBackup, type BackupDestination } from "../keys/backup/destination.ts";
 import { createCheckValues } from "../keys/check-values.ts";
@@ -26,12 +27,14 @@ interface KeyOptions {
   readonly gate: ApprovalGate;
   /** Drops what this process has cached of a company. */
   readonly forget: (companyId: string) => void;
+  /** Undefined where this deployment sends no mail. */
+  readonly mailing: Mailing | undefined;
 }
 
 /** The operations on keys: their registry, backups, rotations and destruction. */
 export function assembleKeys(
   base: Base,
-  { catalog, companies, stores, copies, destination, gate, forget }: KeyOptions,
+  { catalog, companies, stores, copies, destination, gate, forget, mailing }: KeyOptions,
 ) {
   const { database, infisical, masterKeys, auditKeys, companyKeys, audit, operations } = base;
   const renewal = defineRenewal(base);
@@ -48,7 +51,7 @@ export function assembleKeys(
     operations,
   });
   const shredding = createShredding({ ...base, gate });
-  const deletion = defineDeletion({ ...base, gate, shredding, forget });
+  const deletion = defineDeletion({ ...base, gate, shredding, forget, mailing });
   const list = async (company: Company) => {
     const { secrets, unreachable } = await (
       company.home === undefined ? stores[company.secretStore] : copies
@@ -76,7 +79,7 @@ export function assembleKeys(
         renewCopies: (statements, asked) => startRenewal(renewal, statements, { ...asked, region: null }),
       }),
       shredding,
-      deletions: createDeletions({ ...base, gate, shredding, run: deletion, forget }),
+      deletions: createDeletions({ ...base, gate, shredding, run: deletion, forget, mailing }),
     },
     renewal,
     runs: [rotation, companyRotation, renewal, deletion],

@@ -33,7 +33,7 @@ export interface Mailing {
   /** Loads the key of mails, before the transaction. @throws {TenantSecretsError} KEY_UNAVAILABLE */
   ready(): Promise<EnqueueMail>;
   /**
-   * Sends a mail that was enqueued, and notes the outcome with its invitation.
+   * Sends a mail that was enqueued, and notes the outcome with its invitation, if it is of one.
    *
    * @throws {TenantSecretsError} INTEGRITY_FAILURE if none of the secrets encrypted it; KEY_UNAVAILABLE
    * @throws {MailError} if the server did not accept it: the job is retried

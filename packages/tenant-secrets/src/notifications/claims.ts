@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { z } from "zod";
+import { sentWhileSuspended } from "@repo/catalog";
 import type { Database, Statements } from "@repo/db";
 import { lockDeliveries } from "../access/webhook-endpoints.ts";
 
@@ -10,6 +11,8 @@ const leaseSeconds = 30;
 const mostOfEndpoint = 4;
 const mostOfFailing = 1;
 const mostOfCompany = 8;
+/** Of the newest deliveries to an endpoint of a suspended company, in which those are looked for that it gets nevertheless. */
+const mostLookedThrough = 1000;
 
 const Claimed = z.array(
   z.object({
@@ -64,26 +67,37 @@ export function claimDue(
       ), busy as (
         select endpoint_id, count(*) as attempts from webhook_deliveries where lease_until > now() group by endpoint_id
       ), paced as (
-        select e.id, coalesce(e.company_id, e.id) as owner, e.state,
+        select e.id, coalesce(e.company_id, e.id) as owner, e.state, coalesce(c.status = 'suspended', false) as suspended,
           case when e.failing_since is null then ${mostOfEndpoint}::bigint else ${mostOfFailing}::bigint end - coalesce(b.attempts, 0) as room,
           coalesce(b.attempts, 0) as attempts,
           e.per_second / case when e.throttled_until > now() then 2.0 else 1.0 end as rate, e.paced_until
         from waiting w join webhook_endpoints e on e.id = w.endpoint_id
         left join busy b on b.endpoint_id = e.id
         left join companies c on c.id = e.company_id
-        where e.state in ('active', 'unverified') and (c.id is null or c.status = 'active')
+        where e.state in ('active', 'unverified') and (c.id is null or c.status <> 'deleted')
       ), allowed as (
-        select p.id, p.owner, p.state, sum(p.attempts) over (partition by p.owner) as owner_attempts, p.rate, b.base,
+        select p.id, p.owner, p.state, p.suspended, sum(p.attempts) over (partition by p.owner) as owner_attempts, p.rate, b.base,
           least(p.room, floor(extract(epoch from clock_timestamp() - b.base) * p.rate)) as room
         from paced p cross join lateral (
           select greatest(p.paced_until, clock_timestamp() - make_interval(secs => greatest(1, 1 / p.rate))) as base) as b
       ), picked as (
         select d.id, a.owner_attempts, row_number() over (partition by a.owner order by d.next_at, d.id) as place
         from allowed a cross join lateral (
-          select d.id, d.next_at from webhook_deliveries d
-          where d.endpoint_id = a.id and d.state = 'waiting' and d.next_at <= now()
+          (select d.id, d.next_at from webhook_deliveries d
+          where not a.suspended and d.endpoint_id = a.id and d.state = 'waiting' and d.next_at <= now()
             and (d.lease_until is null or d.lease_until <= now()) and (a.state = 'active' or d.type = 'webhook.test')
-          order by d.next_at limit greatest(a.room, 0)::integer) as d
+          order by d.next_at limit greatest(a.room, 0)::integer)
+          union all
+          (select d.id, d.next_at from (
+            select * from webhook_deliveries n
+            where a.suspended and n.endpoint_id = a.id and n.state = 'waiting' and n.next_at <= now()
+            order by n.next_at desc limit ${mostLookedThrough}) as d
+          where a.state = 'active' and (d.lease_until is null or d.lease_until <= now())
+            and d.type in (${sql.join(
+              sentWhileSuspended.map((type) => sql`${type}`),
+              sql`, `,
+            )})
+          order by d.next_at limit greatest(a.room, 0)::integer)) as d
       ), chosen as (
         select id from picked where place <= ${mostOfCompany} - owner_attempts order by place, random() limit ${most}
       ), leased as (

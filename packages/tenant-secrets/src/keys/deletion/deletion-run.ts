@@ -5,15 +5,17 @@ import { tables, type Database, type Statements } from "@repo/db";
 import { systemCaller } from "@repo/catalog";
 import { audited, type Operations } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
+import type { Mailing } from "../../companies/mailing.ts";
 import type { Entered, RunStep } from "../../runs/definition.ts";
 import { defineRun, type Run } from "../../runs/run.ts";
 import { readReceipt } from "../../runs/signed-receipt.ts";
 import { ShreddingReceipt } from "../shredding/receipt.ts";
 import { shredParameters, type Shredding } from "../shredding/shredding.ts";
+import { readyToTell } from "./deletion-mails.ts";
 import { signDeletion } from "./deletion-receipt.ts";
 import { removeCompany } from "./remove-company.ts";
 
-const { runs } = tables;
+const { companies, runs } = tables;
 
 export const DeletionInput = z.strictObject({
   subdomain: z.string(),
@@ -46,6 +48,7 @@ interface Dependencies {
   readonly shredding: Pick<Shredding, "shredApproved">;
   readonly loadSigningKey: () => Promise<SigningKey>;
   readonly forget: (companyId: string) => void;
+  readonly mailing: Pick<Mailing, "ready"> | undefined;
 }
 
 const deleter = systemCaller("delete-company", { verbs: [], secretKeys: [] });
@@ -54,34 +57,43 @@ const dayMs = 86_400_000;
 /** Days before the date. */
 const reminders = [7, 1];
 
+/** The facts of a new run. A reminder that would come with the schedule, or before it, is not given. */
+export function newDeletion(afterDays: number): DeletionFacts {
+  return { reminded: reminders.filter((days) => days >= afterDays), shredding: null };
+}
+
 /**
  * The deletion of a company: waits for its date, which `keep` may come before; destroys the keys; removes the rest. Nothing is
  * destroyed unless the operators who asked and approved are still operators.
  */
 export function defineDeletion(parts: Dependencies): DeletionRun {
-  const { database, operations, audit, gate, shredding, loadSigningKey, forget } = parts;
+  const { database, operations, audit, gate, shredding, loadSigningKey, forget, mailing } = parts;
 
   const wait = async (step: Step): Promise<Entered> => {
     await audit.ready();
+    const tellOwners = await readyToTell(mailing);
     return step.enter(async (statements) => {
       const { deleteAtMs } = step.input;
       const now = await clockMs(statements);
       if (now >= deleteAtMs) return { phase: "destroy" };
       // A reminder whose time has passed is not given beside a later one.
       const due = reminders.filter((days) => now >= deleteAtMs - days * dayMs);
-      if (due.some((days) => !step.facts.reminded.includes(days))) {
+      const { reminded } = step.facts;
+      if (due.some((days) => !reminded.includes(days))) {
         await audit.recordInTransaction(statements, step.caller, {
           action: "company.deletion-due",
           outcome: "success",
           companyId: step.run.subject,
           subject: step.run.id,
         });
+        const subdomain = await subdomainOf(statements, step.run.subject);
+        await tellOwners(statements, step.run.subject, { subdomain, news: "due", at: new Date(deleteAtMs) });
       }
       const next = reminders.map((days) => deleteAtMs - days * dayMs).filter((at) => at > now);
       return {
         phase: "wait",
         notBefore: new Date(Math.min(deleteAtMs, ...next)),
-        facts: { reminded: due },
+        facts: { reminded: [...new Set([...reminded, ...due])] },
       };
     });
   };
@@ -113,17 +125,23 @@ export function defineDeletion(parts: Dependencies): DeletionRun {
     const done = await step.commit((statements) => findReceipt(statements, step.run.id));
     if (done !== undefined) return step.enter({ phase: "done" });
     const key = await loadSigningKey();
+    const tellOwners = await readyToTell(mailing);
     const { commit } = operations.steps({ caller: step.caller, action: "company.delete" });
     await commit(async (transaction) => {
-      await step.hold(transaction.statements);
-      const { subdomain, revision, removed, reserved, events } = await removeCompany(transaction, companyId);
+      const { statements } = transaction;
+      await step.hold(statements);
+      const deletedAt = new Date(await clockMs(statements));
+      // Before the people are removed.
+      const subdomain = await subdomainOf(statements, companyId);
+      await tellOwners(statements, companyId, { subdomain, news: "deleted", at: deletedAt });
+      const { revision, removed, reserved, events } = await removeCompany(transaction, companyId);
       const receipt = signDeletion(
         {
           company: { id: companyId, subdomain },
           requestedBy: `${step.run.requestedByKind} ${step.run.requestedById}`,
           requestedAt: step.run.startedAt.toISOString(),
           approvedBy: readReceipt(ShreddingReceipt, signed.receipt).approvedBy,
-          deletedAt: new Date(await clockMs(transaction.statements)).toISOString(),
+          deletedAt: deletedAt.toISOString(),
           removed,
           shredding: signed,
           reserved,
@@ -131,11 +149,11 @@ export function defineDeletion(parts: Dependencies): DeletionRun {
         key,
       );
       // In the same transaction: a process that is killed after it finds the receipt in its place.
-      await transaction.statements
+      await statements
         .update(runs)
         .set({ report: receipt.receipt, reportMac: receipt.signature })
         .where(eq(runs.id, step.run.id));
-      return audited(undefined, [...events, { companyId, version: revision }]);
+      return audited(undefined, [...events, { companyId, subject: step.run.id, version: revision }]);
     }).finally(() => forget(companyId));
     return step.enter({ phase: "done" });
   };
@@ -153,6 +171,16 @@ export function defineDeletion(parts: Dependencies): DeletionRun {
     phases: { wait, destroy, remove },
     background: { callerOf: () => deleter, tools: () => ({}) },
   });
+}
+
+/** By its present name: it may have been renamed since it was asked for. */
+async function subdomainOf(statements: Statements, companyId: string): Promise<string> {
+  const [row] = await statements
+    .select({ subdomain: companies.subdomain })
+    .from(companies)
+    .where(eq(companies.id, companyId));
+  if (row === undefined) throw new Error("rows of companies stay");
+  return row.subdomain;
 }
 
 async function findReceipt(statements: Statements, run: string): Promise<string | undefined> {

@@ -142,10 +142,14 @@ test.each([
   expect(await eventsOf(subdomain, "key.shred")).toBe(1);
 });
 
-test("while Infisical is down nothing is destroyed, and the deletion goes on afterwards", async () => {
+test("while Infisical is down nothing is destroyed, the deletion counts as overdue, and it goes on afterwards", async () => {
   const { subdomain, id } = await filled();
+  const before = await secrets.deletions.measure();
   const { run } = await secrets.deletions.schedule(operator, subdomain, options);
+  const { scheduled, overdue } = before;
+  expect(await secrets.deletions.measure()).toEqual({ scheduled: scheduled + 1, overdue });
   await pass(id, 31);
+  expect(await secrets.deletions.measure()).toEqual({ scheduled, overdue: overdue + 1 });
   // A process that serves already: it has its keys.
   const serving = fixture.another();
   await serving.prepare();
@@ -158,6 +162,7 @@ test("while Infisical is down nothing is destroyed, and the deletion goes on aft
   await superuser`update runs set lease_until = now() where id = ${run}`;
   await work(run);
   expect(await secrets.deletions.get(operator, subdomain)).toMatchObject({ state: "deleted" });
+  expect(await secrets.deletions.measure()).toEqual(before);
 });
 
 test("of many that keep, delete and begin at once, each company ends whole or gone, and never between", async () => {

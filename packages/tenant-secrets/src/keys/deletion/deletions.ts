@@ -1,5 +1,5 @@
 import { and, desc, eq, isNull } from "drizzle-orm";
-import { tables, type Statements } from "@repo/db";
+import { tables, type Database, type Statements } from "@repo/db";
 import {
   type Caller,
   type CompanyDeletion,
@@ -12,11 +12,14 @@ import { audited, type Operations, type Transaction } from "../../access/operati
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { changeCompany, describeCompany, requireHome } from "../../companies/companies.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
+import type { Mailing } from "../../companies/mailing.ts";
 import type { RunRow } from "../../runs/lease.ts";
 import { findCompany } from "../shredding/company-to-shred.ts";
 import type { ShredOptions } from "../shredding/shred-company.ts";
 import { shredParameters, type Shredding } from "../shredding/shredding.ts";
-import { clockMs, DeletionInput, type DeletionRun } from "./deletion-run.ts";
+import { readyToTell } from "./deletion-mails.ts";
+import { clockMs, DeletionInput, type DeletionRun, newDeletion } from "./deletion-run.ts";
+import { type DeletionMeasurements, measureDeletions } from "./measure.ts";
 
 const { companies, runs, shreddings } = tables;
 
@@ -39,26 +42,32 @@ export interface Deletions {
   keep(caller: Caller, subdomain: string): Promise<CompanyDescription>;
   /** The last one of a company, also of one that is deleted. @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND */
   get(caller: Caller, subdomain: string): Promise<CompanyDeletion>;
+  /** For metrics. */
+  measure(): Promise<DeletionMeasurements>;
 }
 
 interface Dependencies {
+  readonly database: Pick<Database, "acrossCompanies">;
   readonly operations: Operations;
   readonly gate: ApprovalGate;
   readonly shredding: Pick<Shredding, "lock">;
   readonly run: DeletionRun;
   readonly forget: (companyId: string) => void;
   readonly ownRegion: string;
+  readonly mailing: Pick<Mailing, "ready"> | undefined;
 }
 
 const dayMs = 86_400_000;
 
 export function createDeletions({
+  database,
   operations,
   gate,
   shredding,
   run,
   forget,
   ownRegion,
+  mailing,
 }: Dependencies): Deletions {
   return {
     schedule: (caller, subdomain, options) => {
@@ -72,6 +81,7 @@ export function createDeletions({
           audited((await findCompany(statements, subdomain))?.id, []),
         );
         if (companyId === undefined) throw notFound();
+        const tellOwners = await readyToTell(mailing);
         const done = await gate.commit(steps, {
           caller,
           action: "key.shred",
@@ -97,12 +107,14 @@ export function createDeletions({
             const started = await run.start(statements, {
               subject: companyId,
               input: { ...asked, deleteAtMs, wasActive },
-              facts: { reminded: [], shredding: null },
+              facts: newDeletion(afterDays),
               caller,
             });
             if (started === undefined)
               throw conflict("The deletion of this company was scheduled meanwhile.");
             await run.enqueue(statements, started);
+            const at = new Date(deleteAtMs);
+            await tellOwners(statements, companyId, { subdomain, news: "scheduled", at });
             return audited(started, [{ companyId, subject: started.id, version: row.revision }]);
           },
         });
@@ -111,13 +123,15 @@ export function createDeletions({
       });
     },
 
-    keep: (caller, subdomain) => {
+    keep: async (caller, subdomain) => {
       const operation = {
         caller,
         action: "company.keep",
         verb: "companies",
         to: "manage companies",
       } as const;
+      // A company is kept also while the key of mails is out of reach: its webhooks tell of it.
+      const tellOwners = await readyToTell(mailing).catch(() => undefined);
       return operations.change(operation, async (transaction) => {
         const { statements } = transaction;
         const found = await findCompany(statements, subdomain);
@@ -134,8 +148,14 @@ export function createDeletions({
           inputOf(deletion).wasActive && company.status === "suspended"
             ? await changeCompany(transaction, company, { status: "active" })
             : company;
+        const at = new Date(inputOf(deletion).deleteAtMs);
+        await tellOwners?.(statements, row.id, { subdomain: row.subdomain, news: "kept", at });
         forget(row.id);
-        return audited(describeCompany(row), { companyId: row.id, version: row.revision });
+        return audited(describeCompany(row), {
+          companyId: row.id,
+          subject: deletion.id,
+          version: row.revision,
+        });
       });
     },
 
@@ -162,6 +182,8 @@ export function createDeletions({
         }),
       );
     },
+
+    measure: () => measureDeletions(database),
   };
 }
 

@@ -12,7 +12,6 @@ const { rotationPolicies, secretUses } = tables;
 
 /** What a company had beside its keys and values, when it was deleted. */
 export interface RemovedCompany {
-  readonly subdomain: string;
   readonly revision: number;
   readonly removed: {
     readonly members: number;
@@ -77,7 +76,6 @@ export async function removeCompany(transaction: Transaction, companyId: string)
     .orderBy(companySubdomains.subdomain);
   const row = await changeCompany(transaction, found, { status: "deleted" });
   return {
-    subdomain: row.subdomain,
     revision: row.revision,
     removed: {
       members: members.length,
