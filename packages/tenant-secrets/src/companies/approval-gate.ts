@@ -108,6 +108,7 @@ export function createApprovalGate(required: OperatorsRequired): ApprovalGate {
       const asker = await findOperator(statements, requester);
       if (asker !== undefined && !isInForce(writer, asker)) throw noLongerApproved();
       if (required === 1) return undefined;
+      if (asker === undefined) throw noLongerApproved();
       const rows = await statements
         .select()
         .from(approvals)
@@ -121,7 +122,7 @@ export function createApprovalGate(required: OperatorsRequired): ApprovalGate {
         )
         .orderBy(desc(approvals.usedAt));
       for (const row of rows) {
-        if (asker === undefined || row.givenBy === null) continue;
+        if (row.givenBy === null) continue;
         if (!writer.isGenuine(approvalState(row), row)) continue;
         if (await countsStill({ statements, writer }, row.givenBy, asker.operator)) return row.givenBy;
       }

@@ -22,6 +22,7 @@ export const Orders = z.object({
     "rotate",
     "rotate-company",
     "shred",
+    "delete",
     "jobs",
     "toy",
     "backfill",
@@ -33,7 +34,7 @@ export const Orders = z.object({
   subdomain: z.string().default(""),
   /** Of the caller. */
   operatorId: z.string().default("test-operator"),
-  /** For `migrate`: the run. For `mirror`: the company's id. For `toy`: the run, and whether its kind has a clean-up. */
+  /** For `migrate` and `delete`: the run. For `mirror`: the company's id. For `toy`: the run, and whether its kind has a clean-up. */
   run: z.string().default(""),
   cleansUp: z.boolean().default(false),
   /** For `jobs`. */
@@ -98,6 +99,10 @@ const secrets = assembleTenantSecrets({
   database,
   infisical: {
     ...client,
+    deleteFolder: async (path) => {
+      reach();
+      await client.deleteFolder(path);
+    },
     putSecret: (...args) => {
       if (killAt === "put") process.kill(process.pid, "SIGKILL");
       return client.putSecret(...args);
@@ -131,6 +136,9 @@ switch (work) {
     break;
   case "shred":
     await secrets.shredding.shred(operator, subdomain, { backupsKeptDays: 30 });
+    break;
+  case "delete":
+    await secrets.runs.work["delete-company"]?.(run, new AbortController().signal);
     break;
   case "toy":
     await defineToyRun(database, { cleansUp }).drive(run, { caller: operator, tools: {} });
