@@ -375,6 +375,7 @@ create table company_secret_versions (
   constraint company_secret_versions_version_check CHECK ((version > 0))
 );
 CREATE INDEX company_secret_versions_expires_at ON public.company_secret_versions USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (reminded_days IS DISTINCT FROM '-1'::integer));
+CREATE INDEX company_secret_versions_replaced ON public.company_secret_versions USING btree (company_id, secret_key, replaced_at, version) WHERE ((value_encrypted IS NOT NULL) AND (replaced_at IS NOT NULL));
 CREATE TRIGGER company_key_destroyed BEFORE INSERT OR UPDATE ON public.company_secret_versions FOR EACH ROW WHEN ((new.value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_inactive_company_key('version');
 CREATE TRIGGER immutable_version BEFORE UPDATE ON public.company_secret_versions FOR EACH ROW EXECUTE FUNCTION refuse_version_change();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.company_secret_versions FOR EACH ROW EXECUTE FUNCTION notify_of_version();
@@ -431,6 +432,7 @@ END),
 );
 CREATE CONSTRAINT TRIGGER mirror_insert AFTER INSERT ON public.company_secrets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION enqueue_mirror();
 CREATE CONSTRAINT TRIGGER mirror_update AFTER UPDATE ON public.company_secrets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.current_version IS DISTINCT FROM new.current_version) OR ((old.deleted_at IS NULL) <> (new.deleted_at IS NULL)))) EXECUTE FUNCTION enqueue_mirror();
+CREATE INDEX company_secrets_recover_until ON public.company_secrets USING btree (recover_until) WHERE ((deleted_at IS NOT NULL) AND (purged_at IS NULL));
 CREATE TRIGGER company_key_destroyed BEFORE INSERT ON public.company_secrets FOR EACH ROW WHEN ((new.secret_value_encrypted IS NOT NULL)) EXECUTE FUNCTION refuse_inactive_company_key('head');
 CREATE TRIGGER company_key_destroyed_update BEFORE UPDATE ON public.company_secrets FOR EACH ROW WHEN (((new.secret_value_encrypted IS NOT NULL) AND (((new.secret_value_encrypted IS DISTINCT FROM old.secret_value_encrypted) AND (new.secret_value_encrypted <> 'destroyed'::text)) OR ((old.deleted_at IS NOT NULL) AND (new.deleted_at IS NULL))))) EXECUTE FUNCTION refuse_inactive_company_key('head');
 CREATE TRIGGER copy_delete AFTER DELETE ON public.company_secrets REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION forget_copies_of_secrets();
@@ -742,6 +744,7 @@ create table processes (
   master_key_versions integer[] not null,
   started_at timestamp(3) with time zone not null default now(),
   seen_at timestamp(3) with time zone not null default now(),
+  retention jsonb,
   constraint processes_pkey PRIMARY KEY (id)
 );
 CREATE INDEX processes_seen_at ON public.processes USING btree (region, seen_at);
@@ -947,8 +950,9 @@ CREATE INDEX runs_finished_at ON public.runs USING btree (finished_at);
 CREATE INDEX runs_of_company ON public.runs USING btree (company_id, started_at, id);
 CREATE INDEX runs_of_subject ON public.runs USING btree (subject, started_at, id);
 CREATE INDEX runs_started_at ON public.runs USING btree (started_at, id);
+CREATE TRIGGER keep_runs BEFORE DELETE ON public.runs FOR EACH ROW EXECUTE FUNCTION refuse_run_removal();
 CREATE UNIQUE INDEX runs_one_unfinished ON public.runs USING btree (kind, subject) WHERE (finished_at IS NULL);
-grant insert, select, update on runs to tenant_secrets_maintenance;
+grant delete, insert, select, update on runs to tenant_secrets_maintenance;
 
 create table schema_versions (
   version integer not null,
@@ -1197,6 +1201,7 @@ grant delete, insert, select, update on write_requests to tenant_secrets_applica
 -- function refuse_region_with_companies() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_revival() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_row_mac() returns trigger; owned by tenant_secrets_migration, for none other
+-- function refuse_run_removal() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_unfenced_store() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_unheld_store() returns trigger; owned by tenant_secrets_migration, for none other
 -- function refuse_unwrap() returns trigger; owned by tenant_secrets_migration, for none other

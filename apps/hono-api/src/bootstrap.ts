@@ -89,6 +89,12 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
         companyCallsPerSecond: env.RATE_LIMIT_COMPANY_CALLS_PER_SECOND,
       },
       auditRetentionDays: env.AUDIT_RETENTION_DAYS,
+      retention: {
+        versions: env.VERSIONS_KEPT,
+        versionDays: env.VERSIONS_KEPT_DAYS,
+        runDays: env.RUNS_RETENTION_DAYS,
+        deliveryDays: env.DELIVERIES_RETENTION_DAYS,
+      },
       mirrorRequestsPerMinute: env.MIRROR_REQUESTS_PER_MINUTE,
       shadowSample: env.SHADOW_SAMPLE,
       quotas: {

@@ -38,21 +38,49 @@ test("docs/configuration.md lists every variable that only the command line or t
   );
 });
 
-describe("OUTBOUND_ALLOW", () => {
-  const read = (variables: Readonly<Record<string, string>>) => {
-    const url = "postgres://user:fake@db.example/tenant_secrets";
-    const required = {
-      DATABASE_URL: url,
-      DATABASE_MAINTENANCE_URL: url,
-      DATABASE_LISTENER_URL: url,
-      INFISICAL_SITE_URL: "https://infisical.example",
-      INFISICAL_CLIENT_ID: "fake",
-      INFISICAL_CLIENT_SECRET: "fake",
-      INFISICAL_PROJECT_ID: "fake",
-    };
-    for (const [name, value] of Object.entries({ ...required, ...variables })) vi.stubEnv(name, value);
-    return readApiEnvironment().OUTBOUND_ALLOW;
+/** The environment with what every process needs, and these. */
+function readWith(variables: Readonly<Record<string, string>>) {
+  const url = "postgres://user:fake@db.example/tenant_secrets";
+  const required = {
+    DATABASE_URL: url,
+    DATABASE_MAINTENANCE_URL: url,
+    DATABASE_LISTENER_URL: url,
+    INFISICAL_SITE_URL: "https://infisical.example",
+    INFISICAL_CLIENT_ID: "fake",
+    INFISICAL_CLIENT_SECRET: "fake",
+    INFISICAL_PROJECT_ID: "fake",
+    INFISICAL_ENVIRONMENT: "dev",
   };
+  for (const [name, value] of Object.entries({ ...required, ...variables })) vi.stubEnv(name, value);
+  return readApiEnvironment();
+}
+
+describe("the variables of retention", () => {
+  test("keep what release 0.1.0 kept, where none is set", () => {
+    const read = readWith({});
+    expect(read).toMatchObject({ VERSIONS_KEPT: 20, VERSIONS_KEPT_DAYS: 1, DELIVERIES_RETENTION_DAYS: 30 });
+    expect([read.RUNS_RETENTION_DAYS, read.AUDIT_RETENTION_DAYS]).toEqual([undefined, undefined]);
+  });
+
+  test.each([
+    { name: "VERSIONS_KEPT", least: 1, most: 10_000 },
+    { name: "VERSIONS_KEPT_DAYS", least: 1, most: 36_500 },
+    { name: "RUNS_RETENTION_DAYS", least: 30, most: 36_500 },
+    { name: "DELIVERIES_RETENTION_DAYS", least: 4, most: 3650 },
+    { name: "AUDIT_RETENTION_DAYS", least: 30, most: 36_500 },
+  ])("take $least to $most as $name, and say so of anything else", ({ name, least, most }) => {
+    for (const value of [least, most])
+      expect(readWith({ [name]: String(value) })).toMatchObject({ [name]: value });
+    for (const text of [least - 1, most + 1, 0, -1, "1.5", "1e2", "twenty", "999999999999", " 30", "0x30"])
+      expect(() => readWith({ [name]: String(text) }), String(text)).toThrow(
+        `${name} is no whole number from ${least} to ${most}\n`,
+      );
+    vi.unstubAllEnvs();
+  });
+});
+
+describe("OUTBOUND_ALLOW", () => {
+  const read = (variables: Readonly<Record<string, string>>) => readWith(variables).OUTBOUND_ALLOW;
 
   test("names this machine in development and elsewhere, and not in production", () => {
     const readIn = (environment: string) =>

@@ -2,6 +2,7 @@ import { databaseVariables } from "@repo/db";
 import { EnvironmentError, readEnvironment } from "@repo/environment";
 import { infisicalVariables } from "@repo/infisical";
 import { allowsLoopback, outboundVariables } from "@repo/outbound";
+import { retentionBounds } from "@repo/tenant-secrets";
 import { driverVariables } from "@repo/tenant-secrets/drivers";
 import { z } from "zod";
 import { logLevels } from "./log.ts";
@@ -10,6 +11,16 @@ const wholeNumber = z
   .string()
   .regex(/^\d{1,5}$/)
   .transform(Number);
+
+/** A whole number within bounds, which the error names. */
+const wholeFrom = ([least, most]: readonly [number, number]) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d{1,6}$/.test(text) && Number(text) >= least && Number(text) <= most,
+      `is no whole number from ${least} to ${most}`,
+    )
+    .transform(Number);
 
 const rate = z
   .string()
@@ -114,7 +125,13 @@ export const apiVariables = {
     .transform(Number)
     .default(0.01),
   /** The retention period of audit events. Unlimited if omitted. */
-  AUDIT_RETENTION_DAYS: wholeNumber.pipe(z.int().min(30).max(36_500)).optional(),
+  AUDIT_RETENTION_DAYS: wholeFrom([30, 36_500]).optional(),
+  /** How many values of a secret are kept, and for how long at least. */
+  VERSIONS_KEPT: wholeFrom(retentionBounds.versions).default(20),
+  VERSIONS_KEPT_DAYS: wholeFrom(retentionBounds.versionDays).default(1),
+  /** Finished runs are kept without a limit if omitted. */
+  RUNS_RETENTION_DAYS: wholeFrom(retentionBounds.runDays).optional(),
+  DELIVERIES_RETENTION_DAYS: wholeFrom(retentionBounds.deliveryDays).default(30),
   /** How much one company may keep in the database. */
   QUOTA_SECRETS: wholeNumber.pipe(z.int().min(1)).default(10_000),
   QUOTA_VERSIONS: wholeNumber.pipe(z.int().min(1)).default(500_000),

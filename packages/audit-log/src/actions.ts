@@ -190,5 +190,6 @@ export const auditActions = {
   "run.pause": null,
   "run.resume": null,
   "run.cancel": null,
+  "run.prune": null,
 } as const satisfies Readonly<Record<string, "reads" | "reveals" | "changes" | null>>;
 export type AuditAction = keyof typeof auditActions;

@@ -22,7 +22,7 @@ export type { SigningKey } from "./keys.ts";
 export type { EventRow } from "./leaf.ts";
 export { merkleRoot } from "./merkle.ts";
 export { canonicalAddress, networkOf } from "./network.ts";
-export { createAuditRetention, type AuditRetention } from "./retention.ts";
+export { createAuditRetention, measurePruning, type AuditRetention } from "./retention.ts";
 export {
   createSealer,
   type RunningSealer,

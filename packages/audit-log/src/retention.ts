@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, inArray, isNotNull, notInArray, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNotNull, notInArray, sql, type SQL } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { systemCaller } from "@repo/catalog";
 import type { AuditLog } from "./event.ts";
@@ -26,24 +26,24 @@ const batchesAtOnce = 10;
 
 const pruner = systemCaller("audit-log", { verbs: [], secretKeys: [] });
 
-/** @param days the retention period; undefined for ever. A trigger refuses to remove events younger than 30 days */
+/**
+ * @param findDays finds the retention period at each step; null forever. A trigger refuses to remove events younger than 30
+ *   days
+ */
 export function createAuditRetention(
   database: Database,
   audit: AuditLog,
-  days: number | undefined,
+  findDays: (statements: Statements) => Promise<number | null>,
 ): AuditRetention {
-  const step = (olderThanDays: number): Promise<number | undefined> =>
+  const step = (): Promise<number | undefined> =>
     database.acrossCompanies(async (statements) => {
+      const olderThanDays = await findDays(statements);
+      if (olderThanDays === null) return undefined;
       const [last] = await selectPrunings(statements, 1);
       const batches = await statements
         .select({ index: auditCheckpoints.index, leaves: auditCheckpoints.leaves })
         .from(auditCheckpoints)
-        .where(
-          and(
-            gt(auditCheckpoints.index, last?.version ?? 0),
-            sql`${auditCheckpoints.sealedAt} < now() - make_interval(days => ${olderThanDays})`,
-          ),
-        )
+        .where(and(gt(auditCheckpoints.index, last?.version ?? 0), isOlder(olderThanDays)))
         .orderBy(asc(auditCheckpoints.index))
         .limit(batchesAtOnce);
       const through = batches.at(-1)?.index;
@@ -66,17 +66,47 @@ export function createAuditRetention(
     });
   return {
     prune: async (signal) => {
-      if (days === undefined) return 0;
       await audit.ready();
       let total = 0;
       while (!signal.aborted) {
-        const removed = await step(days);
+        const removed = await step();
         if (removed === undefined) break;
         total += removed;
       }
       return total;
     },
   };
+}
+
+function isOlder(days: number): SQL {
+  return sql`${auditCheckpoints.sealedAt} < now() - make_interval(days => ${days}::integer)`;
+}
+
+/** Batches that a measurement looks at: those of some hours. */
+const batchesMeasured = 10_000;
+
+/** Events that are due for pruning: how many, of the oldest batches, and since when those are that were due first. */
+export async function measurePruning(
+  statements: Statements,
+  days: number,
+): Promise<{ readonly due: number; readonly seconds: number }> {
+  const [last] = await selectPrunings(statements, 1);
+  const { index, sealedAt, size } = auditCheckpoints;
+  const oldest = statements
+    .select({ sealedAt, size })
+    .from(auditCheckpoints)
+    .where(gt(index, last?.version ?? 0))
+    .orderBy(asc(index))
+    .limit(batchesMeasured)
+    .as("audit_checkpoints");
+  const [measured] = await statements
+    .select({
+      due: sql<number>`coalesce(sum(${oldest.size}), 0)::float8`,
+      seconds: sql<number>`coalesce(extract(epoch from now() - make_interval(days => ${days}::integer) - min(${oldest.sealedAt})), 0)::float8`,
+    })
+    .from(oldest)
+    .where(isOlder(days));
+  return measured ?? { due: 0, seconds: 0 };
 }
 
 /** The latest `audit.prune` events, by the batch that they name. Their MACs are not checked. */

@@ -8,4 +8,7 @@ CREATE TABLE "schema_versions" (
 );
 --> statement-breakpoint
 ALTER TABLE "audit_checkpoints" ADD COLUMN "timeline" integer;--> statement-breakpoint
-ALTER TABLE "audit_checkpoints" ADD COLUMN "timeline_signature" text;
+ALTER TABLE "audit_checkpoints" ADD COLUMN "timeline_signature" text;--> statement-breakpoint
+ALTER TABLE "processes" ADD COLUMN "retention" jsonb;--> statement-breakpoint
+CREATE INDEX "company_secret_versions_replaced" ON "company_secret_versions" USING btree ("company_id","secret_key","replaced_at","version") WHERE "company_secret_versions"."value_encrypted" is not null and "company_secret_versions"."replaced_at" is not null;--> statement-breakpoint
+CREATE INDEX "company_secrets_recover_until" ON "company_secrets" USING btree ("recover_until") WHERE "company_secrets"."deleted_at" is not null and "company_secrets"."purged_at" is null;

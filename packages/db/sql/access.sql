@@ -86,7 +86,7 @@ grant select, insert, update, delete on audit_summaries, memberships, processes,
   to tenant_secrets_maintenance;
 grant select, insert on audit_verifications, company_subdomains, audit_events, audit_checkpoints, job_tasks to tenant_secrets_maintenance;
 grant usage on sequence row_revisions to tenant_secrets_maintenance;
-grant delete on audit_events to tenant_secrets_maintenance;
+grant delete on audit_events, runs to tenant_secrets_maintenance;
 
 grant select, insert, update, delete on webhook_endpoints, notifications, webhook_deliveries, webhook_attempts, rotation_policies
   to tenant_secrets_maintenance;

@@ -31,3 +31,14 @@ end $$;
 alter function hold_run(uuid, uuid, bigint, integer, text, integer, real) owner to tenant_secrets_maintenance;
 grant execute on function hold_run(uuid, uuid, bigint, integer, text, integer, real)
   to tenant_secrets_application, tenant_secrets_maintenance;
+
+-- Runs that are not over, and those whose reports are receipts, are not deleted by mistake.
+create or replace function refuse_run_removal() returns trigger language plpgsql set search_path = pg_catalog as $$
+begin
+  if old.finished_at is null or old.kind in ('delete-company', 'rotate-master-key') then
+    raise exception 'this run is kept' using errcode = 'integrity_constraint_violation';
+  end if;
+  return old;
+end $$;
+create or replace trigger keep_runs before delete on runs
+  for each row execute function refuse_run_removal();

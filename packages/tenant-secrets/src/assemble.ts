@@ -1,7 +1,8 @@
-import { createAuditRetention, createSealer, throwTenantSecretsError } from "@repo/audit-log";
+import { createSealer, throwTenantSecretsError } from "@repo/audit-log";
 import { type Catalog, describeCatalog } from "@repo/catalog";
 import { createOutbound } from "@repo/outbound";
 import { createRateLimits } from "./access/rate-limits.ts";
+import { createRetention } from "./access/retention.ts";
 import type { Assembly, AssemblyOptions, Replacements } from "./assembly/assembly.ts";
 import { assembleBase } from "./assembly/base.ts";
 import { createCompanyHandles } from "./assembly/company-handles.ts";
@@ -37,6 +38,7 @@ import { createSignInSecrets } from "./keys/sign-in-secrets.ts";
 import { createHealth } from "./health/system-health.ts";
 import type { ServingProcess } from "./keys/rotation/process-registry.ts";
 import { createSecretMaintenance } from "./jobs/maintenance.ts";
+import { createRetentionJobs } from "./jobs/retention-jobs.ts";
 import { createLegacyImport, defineLegacyImport } from "./migration/legacy/import.ts";
 import { defineMigration } from "./migration/migration-run.ts";
 import { createMigrations } from "./migration/migrations.ts";
@@ -68,7 +70,7 @@ import { createVault } from "./vault/vault.ts";
  *
  * @param replacements to measure or test other parts
  * @throws {TypeError} if the catalogue names a check, a verifier or a rotation driver that is not there, or a scheme that its
- *   entry rejects
+ *   entry rejects; for a retention outside of its bounds
  */
 export function assembleTenantSecrets<C extends Catalog>(
   options: AssemblyOptions<C>,
@@ -154,14 +156,19 @@ export function assembleTenantSecrets<C extends Catalog>(
     eventsLost: base.eventsLost(),
   });
   const adoption = createAdoption(base);
-  const serve = createServe(base, { adoption, rows, authentication, cache, stamps, shadowReads });
+  const retention = createRetention(options.retention, options.auditRetentionDays);
+  const runKinds = [...keys.runs, legacyImport, migration, rotationRun, move];
+  const serve = createServe(
+    { ...base, retention },
+    { adoption, rows, authentication, cache, stamps, shadowReads },
+  );
   let member: ServingProcess | undefined;
 
   return {
     catalog,
     describeCatalog: () => describeCatalog(catalog),
     vault,
-    maintenance: createSecretMaintenance(base),
+    maintenance: createSecretMaintenance({ ...base, retention }),
     outsideSettlement: createOutsideSettlement({ ...base, announce }),
     searchValues: createValueSearch({ operations, companies, companyKeys, ownRegion }),
     companies,
@@ -202,14 +209,8 @@ export function assembleTenantSecrets<C extends Catalog>(
     ...assembleNotifications(base, { companies, outbound }),
     rotation,
     ...keys.services,
-    runs: createRunControl({ database, operations, companies }, [
-      ...keys.runs,
-      legacyImport,
-      migration,
-      rotationRun,
-      move,
-    ]),
-    retention: createAuditRetention(database, audit, options.auditRetentionDays),
+    runs: createRunControl({ database, operations, companies }, runKinds),
+    retention: createRetentionJobs({ ...base, retention }, runKinds),
     audit: createAuditService({ ...base, companies, loadMacKey: base.auditKeys }),
     ...createCompanyHandles({ catalog, vault, companies }),
     system: createHealth({ ...base, measurements, isListening: () => member?.isListening() }),

@@ -17,6 +17,7 @@ export {
   type WriteOptions,
 } from "@repo/catalog";
 export type { RateLimitOptions } from "./access/rate-limits.ts";
+export { retentionBounds, type RetentionOptions } from "./access/retention.ts";
 export type { CompanySecretsOnServer } from "./assembly/assembly.ts";
 export type { CacheOptions } from "./cache/cache-options.ts";
 export type { Accounts } from "./companies/accounts.ts";

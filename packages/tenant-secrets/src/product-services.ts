@@ -1,4 +1,3 @@
-import type { AuditRetention } from "@repo/audit-log";
 import type { CatalogDescription, TenantSecretsError } from "@repo/catalog";
 import type { RateLimits } from "./access/rate-limits.ts";
 import type { ApiKeys } from "./companies/api-keys.ts";
@@ -55,6 +54,7 @@ import type { Regions } from "./regions/regions.ts";
 import type { RegionVerification } from "./regions/verification/verification.ts";
 import type { RunControl } from "./runs/run-control.ts";
 import type { SecretMaintenance } from "./jobs/maintenance.ts";
+import type { RetentionJobs } from "./jobs/retention-jobs.ts";
 import type { SearchValues } from "./vault/search.ts";
 import type { Vault } from "./vault/vault.ts";
 
@@ -134,5 +134,5 @@ export interface Services {
   readonly migrations: Migrations;
   readonly mirroring: Mirroring;
   readonly audit: AuditService;
-  readonly retention: AuditRetention;
+  readonly retention: RetentionJobs;
 }

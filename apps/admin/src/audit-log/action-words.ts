@@ -192,6 +192,7 @@ const actionWords: Readonly<Record<AuditAction, string>> = {
   "run.pause": "Pause a run",
   "run.resume": "Resume a run",
   "run.cancel": "Cancel a run",
+  "run.prune": "Delete an old run",
 };
 
 export const actions = Object.keys(auditActions).filter(isAction);

@@ -46,7 +46,7 @@ function useDeliveries(endpoint: string, state: DeliveryState | undefined) {
   });
 }
 
-/** What was sent to an endpoint in the last 30 days, and what waits, the newest first. A row opens its body and attempts. */
+/** What was sent to an endpoint, as far as it is kept, and what waits, the newest first. A row opens its body and attempts. */
 export function Deliveries({ endpoint }: { readonly endpoint: Endpoint }): ReactNode {
   const [state, setState] = useState<DeliveryState>();
   const [opened, setOpened] = useState<Delivery>();
@@ -75,7 +75,7 @@ export function Deliveries({ endpoint }: { readonly endpoint: Endpoint }): React
               title={state === undefined ? "Nothing was sent yet" : "No delivery is in this state"}
               action={state !== undefined && <Button onClick={() => setState(undefined)}>Show all</Button>}
             >
-              What is sent to the endpoint stays here for 30 days, with each attempt.
+              What is sent to the endpoint is listed here for some time, with each attempt.
             </EmptyState>
           ) : (
             <Paged query={query}>

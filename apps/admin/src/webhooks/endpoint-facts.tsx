@@ -20,7 +20,7 @@ export function EndpointFacts({ endpoint }: { readonly endpoint: Endpoint }): Re
       </Fact>
       <Fact name="Given up">
         <span className={`tabular-nums ${dead > 0 ? "font-medium text-danger" : ""}`}>{dead}</span>
-        {" in the last 30 days"}
+        {" of those in the log"}
       </Fact>
       {failingSince !== undefined && (
         <Fact name="Failing since">

@@ -37,7 +37,7 @@ export const logCommand = defineCommand({
     limit: { type: "string", value: "number", help: "How many, 1 to 200; 50 unless given" },
     before: { type: "string", value: "id", help: "Those before this delivery" },
   },
-  details: `Shows what was sent in the last 30 days, or waits, the newest first: of one endpoint, or of all. With --json also the body
+  details: `Shows what was sent, in the last 30 days unless the deployment keeps it longer or shorter, or waits, the newest first: of one endpoint, or of all. With --json also the body
 of each notification and all its attempts. ${whose}`,
   examples: [`webhooks log ${endpointExample} --state dead`, "webhooks log --limit 10 --json"],
   run: async ({ company: subdomain, endpoint, state: given, limit, before, json }) => {

@@ -30,7 +30,7 @@ const endpointOptions = {
 export const listCommand = defineCommand({
   positionals: [],
   options: { company },
-  details: `Shows each endpoint with its state, what waits for it, what was given up in the last 30 days, and the public key of its
+  details: `Shows each endpoint with its state, what waits for it, what was given up and is still in its log, and the public key of its
 signatures. ${whose}`,
   examples: ["webhooks list", "webhooks list --json"],
   run: async ({ company: subdomain, json }) => {

@@ -50,6 +50,10 @@ export interface MetricsSources {
   readonly rotations: () => Promise<RotationMeasurements>;
   /** How many companies are being deleted, by the database. */
   readonly deletions: () => Promise<DeletionMeasurements>;
+  /** What the jobs have to delete, by the name of the job, by the database. */
+  readonly retention: () => Promise<
+    Readonly<Record<string, { readonly due: number; readonly seconds: number }>>
+  >;
   /** What this process has delivered. */
   readonly deliveries: () => Readonly<Record<"delivered" | "failed" | "dead", number>>;
 }
@@ -69,6 +73,7 @@ export function registerCollected(
     rotations,
     regions,
     deletions,
+    retention,
     deliveries,
   }: MetricsSources,
 ): void {
@@ -184,6 +189,21 @@ export function registerCollected(
     label: "state",
     read: async () => ({ ...(await deleting()) }),
   });
+  const retained = sharedFor(retentionSharedMs, { read: retention, otherwise: {} });
+  const ofJobs = async (read: (of: { readonly due: number; readonly seconds: number }) => number) =>
+    Object.fromEntries(Object.entries(await retained()).map(([job, of]) => [job, read(of)]));
+  gaugeBy("retention_due", "Rows that a job has to delete, by job", {
+    label: "job",
+    read: () => ofJobs(({ due }) => due),
+  });
+  gaugeBy(
+    "retention_overdue_seconds",
+    "How long the row has been due that has been due for longest, by job",
+    {
+      label: "job",
+      read: () => ofJobs(({ seconds }) => seconds),
+    },
+  );
   counter(
     "expired_reads_total",
     "Reads of values past their expiry",
@@ -222,6 +242,9 @@ interface ByLabel<Read extends ByValue | Promise<ByValue> = ByValue> {
 
 /** The metrics of a scrape get the same answer. */
 const sharedMs = 1000;
+
+/** Longer where the answer takes an index of all replaced versions, and the jobs run once an hour. */
+const retentionSharedMs = 60_000;
 
 /** An answer that is shared for a while. Where there is none, the scrape goes on with `otherwise`. */
 function sharedFor<T>(

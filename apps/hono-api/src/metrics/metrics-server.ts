@@ -25,6 +25,7 @@ export async function startMetrics(
     regions: async () => secrets.admin.regionStatus.look(),
     rotations: async () => secrets.admin.rotation.measure(),
     deletions: async () => secrets.admin.deletions.measure(),
+    retention: async () => secrets.admin.retention.measure(),
   });
   if (env.METRICS_PORT === undefined) return { stop: async () => {} };
   const server = await serveMetrics(metrics, env.HOST, env.METRICS_PORT);

@@ -43,6 +43,7 @@ const sources: Omit<MetricsSources, "deliveries"> = {
       orphans: 37,
     }),
   deletions: () => Promise.resolve({ scheduled: 42, overdue: 43 }),
+  retention: () => Promise.resolve({ "prune-runs": { due: 38, seconds: 39 } }),
 };
 
 /** The samples of ours, without those of the bounds of histograms. */
@@ -127,6 +128,8 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     'region_wal_bytes{region="us"} 36',
     'company_deletions{state="scheduled"} 42',
     'company_deletions{state="overdue"} 43',
+    'retention_due{job="prune-runs"} 38',
+    'retention_overdue_seconds{job="prune-runs"} 39',
     "expired_reads_total 14",
     "audit_events_lost_total 15",
     "database_calls_pending 13",

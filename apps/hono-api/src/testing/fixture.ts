@@ -216,6 +216,7 @@ export async function startApi({
     regions: () => secrets.admin.regionStatus.look(),
     rotations: () => secrets.admin.rotation.measure(),
     deletions: () => secrets.admin.deletions.measure(),
+    retention: () => secrets.admin.retention.measure(),
   });
   const server = await listen(createAppAt, { host: "127.0.0.1", port: 0 });
   whenDone(async () => {

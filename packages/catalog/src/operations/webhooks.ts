@@ -57,7 +57,7 @@ export const EndpointDescription = z.object({
   failingSince: z.date().optional(),
   /** Deliveries that wait. */
   waiting: z.int(),
-  /** Deliveries that were given up in the last 30 days. */
+  /** Deliveries that were given up, as far as they are kept. */
   dead: z.int(),
   createdAt: z.date(),
 });

@@ -109,6 +109,8 @@ export const processes = pgTable(
     masterKeyVersions: integer("master_key_versions").array().notNull(),
     startedAt: at("started_at").notNull().defaultNow(),
     seenAt: at("seen_at").notNull().defaultNow(),
+    /** For how long this process is set to keep what jobs delete. Null of one that is not set, and of release 0.1.0. */
+    retention: jsonb("retention"),
   },
   (t) => [
     primaryKey({ name: "processes_pkey", columns: [t.id] }),

@@ -99,6 +99,10 @@ export const companySecrets = pgTable(
       sql`case jsonb_typeof(${t.graceWindows}) when 'array' then jsonb_array_length(${t.graceWindows}) <= ${sql.raw(String(maxGraceWindows))} else false end`,
     ),
     check("company_secrets_canary_check", sql`jsonb_typeof(${t.canary}) = 'object'`),
+    // Covers only removed secrets, which are queried every hour.
+    index("company_secrets_recover_until")
+      .on(t.recoverUntil)
+      .where(sql`${t.deletedAt} is not null and ${t.purgedAt} is null`),
     check(
       "company_secrets_live_check",
       sql`${t.deletedAt} is not null or ${t.pendingVersion} is not null or ${t.secretValueEncrypted} is not null`,
@@ -162,6 +166,10 @@ export const companySecretVersions = pgTable(
     index("company_secret_versions_expires_at")
       .on(t.expiresAt)
       .where(sql`${t.expiresAt} is not null and ${t.remindedDays} is distinct from -1`),
+    // Covers only replaced versions that have a value: those that may be due for destruction.
+    index("company_secret_versions_replaced")
+      .on(t.companyId, t.secretKey, t.replacedAt, t.version)
+      .where(sql`${t.valueEncrypted} is not null and ${t.replacedAt} is not null`),
     check("company_secret_versions_version_check", sql`${t.version} > 0`),
     check("company_secret_versions_note_check", sql`length(${t.note}) <= 500`),
     check(

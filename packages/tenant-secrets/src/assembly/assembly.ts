@@ -12,6 +12,7 @@ import type { Database } from "@repo/db";
 import type { InfisicalClient } from "@repo/infisical";
 import type { Outbound } from "@repo/outbound";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
+import type { RetentionOptions } from "../access/retention.ts";
 import type { CacheOptions } from "../cache/cache-options.ts";
 import type { Accounts } from "../companies/accounts.ts";
 import type { OperatorsRequired } from "../companies/approval-gate.ts";
@@ -65,6 +66,8 @@ export interface AssemblyOptions<C extends Catalog> {
   readonly quotas?: QuotaOptions | undefined;
   /** For how many days events of the audit log are kept, at least 30. Default: forever */
   readonly auditRetentionDays?: number | undefined;
+  /** For how long values of replaced versions, finished runs and deliveries are kept. Of several processes, the longest counts. */
+  readonly retention?: RetentionOptions | undefined;
   /** Requests to Infisical a minute that mirrors of companies send, of migrations' budget; null: no limit. Default: 60 */
   readonly mirrorRequestsPerMinute?: number | null | undefined;
   /** The part of served values that are compared with Infisical, from 0 to 1, between `serve` and its `stop`. Default: 0.01 */

@@ -1,6 +1,7 @@
 import { throwTenantSecretsError } from "@repo/audit-log";
 import type { Catalog } from "@repo/catalog";
 import { type Change, nameTagOf } from "@repo/db";
+import type { Retention } from "../access/retention.ts";
 import type { Authentication } from "../companies/authenticate.ts";
 import type { CompanyRows } from "../companies/company-rows.ts";
 import type { Stamps } from "../companies/stamps.ts";
@@ -21,15 +22,21 @@ interface Caches {
 }
 
 /** Joins the serving processes, caches while a member, and invalidates what other processes change. */
-export function createServe(base: Base, caches: Caches): Assembly<Catalog>["serve"] {
-  const { database, masterKeys, raiseAlarmsTo } = base;
+export function createServe(
+  base: Base & { readonly retention: Pick<Retention, "told"> },
+  caches: Caches,
+): Assembly<Catalog>["serve"] {
+  const { database, masterKeys, raiseAlarmsTo, retention } = base;
   const { rows, authentication, cache, shadowReads } = caches;
   const onChange = invalidateOnChange(base, caches);
   return async (listenerUrl, onAlarm) => {
     raiseAlarmsTo(onAlarm);
-    const member = await joinProcesses(database, masterKeys, { listenerUrl, onAlarm, onChange }).catch(
-      throwTenantSecretsError,
-    );
+    const member = await joinProcesses(database, masterKeys, {
+      listenerUrl,
+      onAlarm,
+      onChange,
+      retention: retention.told,
+    }).catch(throwTenantSecretsError);
     rows.start();
     cache.start();
     authentication.startCaching();

@@ -3,7 +3,7 @@ import type { Database } from "@repo/db";
 import type { JobLog, Schedule, Task, TaskHelpers, Tasks } from "@repo/db/jobs";
 import { MailError } from "@repo/mail";
 import { z } from "zod";
-import { asTenantSecretsError, type AuditRetention, type SealerAlarm } from "@repo/audit-log";
+import { asTenantSecretsError, type SealerAlarm } from "@repo/audit-log";
 import { TenantSecretsError } from "@repo/catalog";
 import { forgottenBefore } from "../access/request-ids.ts";
 import type { AuditService } from "../audit/audit-service.ts";
@@ -12,12 +12,12 @@ import { mailTask, type Mailing } from "../companies/mailing.ts";
 import { dueAfterDays, type MasterKeyAge } from "../keys/master/master-key-age.ts";
 import { mirrorTask } from "../migration/mirror/lease.ts";
 import type { Mirroring } from "../migration/mirror/mirroring.ts";
-import { forgetDeliveries } from "../notifications/delivery-log.ts";
 import type { Adoption } from "../regions/adoption.ts";
 import type { Moves } from "../regions/moves/moves.ts";
 import type { RunControl } from "../runs/run-control.ts";
 import type { OutsideSettlement } from "../stores/infisical/outside-settlement.ts";
 import type { SecretMaintenance } from "./maintenance.ts";
+import type { RetentionJobs } from "./retention-jobs.ts";
 import type { Vault } from "../vault/vault.ts";
 
 export interface TaskDependencies {
@@ -29,7 +29,7 @@ export interface TaskDependencies {
     readonly outsideSettlement: OutsideSettlement;
     readonly mirroring: Pick<Mirroring, "mirror" | "sweep">;
     readonly vault: Pick<Vault, "enqueueDue" | "checkDue">;
-    readonly retention: AuditRetention;
+    readonly retention: RetentionJobs;
     readonly audit: Pick<AuditService, "verifyInBackground">;
     readonly moves: Pick<Moves, "takeOverOffered">;
     readonly rotation: { startDue(signal: AbortSignal): Promise<unknown> };
@@ -49,9 +49,10 @@ export const schedule: Schedule = {
   "forget-deliveries": "12 * * * *",
   "check-credentials": "29 * * * *",
   "check-master-key-age": "17 6 * * *",
-  "destroy-old-versions": "23 3 * * *",
+  "destroy-old-versions": "23 * * * *",
   "purge-removed-secrets": "47 * * * *",
   "prune-audit-events": "13 4 * * *",
+  "prune-runs": "43 * * * *",
   [verificationTask]: "31 2 * * *",
   "settle-outside-writes": "* * * * *",
   "remind-of-expiry": "*/5 * * * *",
@@ -114,11 +115,7 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
         condition: sql`seen_at <= now() - interval '1 day'`,
       }),
     ),
-    "forget-deliveries": task(NoPayload, async (_, { signal }) => {
-      let deleted = 1;
-      while (deleted > 0 && !signal.aborted)
-        deleted = await database.acrossCompanies((statements) => forgetDeliveries(statements, 5000));
-    }),
+    "forget-deliveries": task(NoPayload, (_, { signal }) => retention.forgetDeliveries(signal)),
     "forget-rate-limits": task(NoPayload, (_, { signal }) =>
       deleteInBatches(database, signal, {
         table: sql`rate_limits`,
@@ -127,7 +124,10 @@ export function createTasks({ database, secrets, log, onAuditAlarm }: TaskDepend
       }),
     ),
     "prune-audit-events": task(NoPayload, async (_, { signal }) => {
-      await retention.prune(signal);
+      await retention.pruneAuditEvents(signal);
+    }),
+    "prune-runs": task(NoPayload, async (_, { signal }) => {
+      await retention.pruneRuns(signal);
     }),
     [verificationTask]: task(NoPayload, async (_, { signal }) => {
       const findings = await audit.verifyInBackground(signal);

@@ -1,27 +1,17 @@
-import { and, asc, eq, gt, inArray, isNotNull, isNull, lte, notInArray, sql, type SQL } from "drizzle-orm";
+import { and, asc, inArray, isNotNull, isNull, lte, notInArray, sql, type SQL } from "drizzle-orm";
 import { z } from "zod";
 import { tables, type Statements } from "@repo/db";
 import type { AuditAction } from "@repo/audit-log";
 import { systemCaller, maxReminderDays, TenantSecretsError } from "@repo/catalog";
+import type { Retention } from "../access/retention.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import { ifDestroyed, withCurrentKeys } from "../keys/company/company-keys.ts";
-import { isPrevious } from "../stores/database/grace-windows.ts";
 import { purgeValues } from "../stores/database/removal.ts";
 import { HeadChanged, type DatabaseParts, type HeadKeys } from "../stores/database/transaction.ts";
-import {
-  destroyed,
-  genuineHead,
-  headColumns,
-  ofSecret,
-  ofVersion,
-  type Head,
-  type HeadRow,
-} from "../stores/database/secret-head.ts";
+import { genuineHead, headColumns, type Head, type HeadRow } from "../stores/database/secret-head.ts";
+import { destroyOldVersions } from "./old-versions.ts";
 
 const { companies, companySecrets, companySecretVersions } = tables;
-
-/** Versions per secret that retain their values, whatever their age: the current one and the latest previous ones. */
-const keptVersions = 20;
 
 /** Secrets locked by one transaction. */
 const batchSize = 100;
@@ -31,10 +21,10 @@ const maintenanceCaller = systemCaller("maintenance", { verbs: [], secretKeys: [
 /** Scheduled work on the secrets of all companies, by the database's clock. Concurrent and repeated runs do nothing twice. */
 export interface SecretMaintenance {
   /**
-   * Destroys the values of versions that are inactive, were replaced more than a day ago, and are not among the latest 20
-   * current versions of the secret.
+   * Destroys the values of versions that are inactive, were replaced longer ago than they are kept, and are not among the latest
+   * versions that are kept. A secret whose rotation is not over keeps all.
    *
-   * @returns the number of secrets
+   * @returns the number of secrets; one with more values than a batch destroys counts in each
    */
   destroyOldVersions(signal: AbortSignal): Promise<number>;
   /**
@@ -60,6 +50,7 @@ interface ChangedSecret extends Pick<Head, "companyId" | "secretKey"> {
 interface MaintenanceParts extends DatabaseParts {
   /** Secrets of companies that are at home elsewhere are looked after there. */
   readonly ownRegion: string;
+  readonly retention: Pick<Retention, "agreed">;
 }
 
 export function createSecretMaintenance({
@@ -68,6 +59,7 @@ export function createSecretMaintenance({
   audit,
   onAlarm,
   ownRegion,
+  retention,
 }: MaintenanceParts): SecretMaintenance {
   const { isServed, isDue } = conditions(ownRegion);
   /** Runs batches until one finds nothing to do. @returns the total */
@@ -138,39 +130,18 @@ export function createSecretMaintenance({
   };
 
   return {
-    destroyOldVersions: (signal) =>
-      untilNothing(signal, () =>
-        database.acrossCompanies(async (statements) => {
-          const heads = await statements
-            .select(headColumns)
-            .from(companySecrets)
-            .where(
-              and(
-                isServed,
-                gt(companySecrets.lastVersion, keptVersions),
-                sql`exists (select from ${companySecretVersions} where ${isOld})`,
-              ),
-            )
-            .orderBy(asc(companySecrets.companyId), asc(companySecrets.secretKey))
-            .limit(batchSize)
-            .for("update");
-          let done = 0;
-          for (const head of heads) {
-            const gone = await statements
-              .update(companySecretVersions)
-              .set(destroyed)
-              .from(companySecrets)
-              .where(and(ofVersion(head), ofSecret(head.companyId, head.secretKey), isOld))
-              .returning({ version: companySecretVersions.version });
-            // Another worker has already done it.
-            if (gone.length === 0) continue;
-            const newest = Math.max(...gone.map(({ version }) => version));
-            await record(statements, "secret.destroy-versions", { ...head, version: newest });
-            done++;
-          }
-          return done;
-        }),
-      ),
+    destroyOldVersions: async (signal) => {
+      await audit.ready();
+      return destroyOldVersions(
+        {
+          database,
+          retention,
+          isServed,
+          record: (statements, gone) => record(statements, "secret.destroy-versions", gone),
+        },
+        signal,
+      );
+    },
 
     purgeRemovedSecrets: (signal) => {
       const passedOver = new Set<string>();
@@ -226,7 +197,8 @@ export function createSecretMaintenance({
   };
 }
 
-function conditions(ownRegion: string) {
+/** What maintenance does for the secrets of a region, as conditions on their heads. */
+export function conditions(ownRegion: string) {
   // Of a suspended company nothing is deleted.
   const isServed = sql`not exists (select from ${companies} c where c.id = ${companySecrets.companyId}
     and (c.status = 'suspended' or c.home_region <> ${ownRegion}))`;
@@ -274,21 +246,3 @@ const expired = -1;
 /** The smallest reminder, in days before expiry, that a version has reached; null if none. */
 const dueDays = sql`case when v.expires_at <= now() then ${sql.raw(String(expired))}
   else (select min(d) from unnest(v.reminder_days) d where v.expires_at <= now() + make_interval(days => d)) end`;
-
-/**
- * Selects a version whose value is due for destruction: it was replaced more than a day ago, and so were as many later versions
- * as retain their values beside the current one, whose value is in the head. The creation time does not matter: a version can
- * be pending for a long time.
- */
-const isOld = and(
-  eq(companySecretVersions.companyId, companySecrets.companyId),
-  eq(companySecretVersions.secretKey, companySecrets.secretKey),
-  isNotNull(companySecretVersions.valueEncrypted),
-  lte(companySecretVersions.replacedAt, sql`now() - interval '24 hours'`),
-  sql`not ${isPrevious}`,
-  sql`(${companySecretVersions.replacedAt}, ${companySecretVersions.version}) < (
-    select n.replaced_at, n.version from ${companySecretVersions} n
-    where n.company_id = ${companySecrets.companyId} and n.secret_key = ${companySecrets.secretKey}
-      and n.value_encrypted is not null and n.replaced_at is not null
-    order by n.replaced_at desc, n.version desc offset ${sql.raw(String(keptVersions - 2))} limit 1)`,
-);

@@ -227,23 +227,6 @@ function isBefore(company: Company | undefined, id: string): SQL {
     < (select created_at, id from webhook_deliveries where id = ${id} and ${owner})`;
 }
 
-/** Deletes what the log keeps for 30 days: finished deliveries with their attempts, and notifications that none needs. */
-export async function forgetDeliveries(statements: Statements, most: number): Promise<number> {
-  const finished = await statements.execute(sql`
-    with old as (
-      select id from webhook_deliveries where created_at < now() - interval '30 days' limit ${most}
-    ), log as (
-      delete from webhook_attempts a using old where a.delivery_id = old.id
-    )
-    delete from webhook_deliveries d using old where d.id = old.id returning 1`);
-  const orphaned = await statements.execute(sql`
-    delete from notifications n where n.id in (
-      select o.id from notifications o where o.created_at < now() - interval '30 days'
-        and not exists (select from webhook_deliveries d where d.notification_id = o.id) limit ${most})
-    returning 1`);
-  return finished.length + orphaned.length;
-}
-
 function tooMany(): TenantSecretsError {
   return new TenantSecretsError(
     "INVALID_INPUT",

@@ -107,6 +107,8 @@ export interface RunDefinition<Input, Facts, Phase extends string, Tools> {
   readonly concerns: "company" | "secret" | "platform";
   /** Of what happens all the time, and is seen only where its kind is asked for. */
   readonly isRoutine?: true;
+  /** Its report is verified with it, or is what is left of something: a run that is over is kept for good. The trigger `keep_runs` names it too. */
+  readonly isReceipt?: true;
   /** The version of the key that a run makes, once its facts have it. */
   readonly keyVersion?: (facts: Facts) => number | undefined;
   /** The verb that an operator needs to see, pause, resume or cancel it among all runs. */

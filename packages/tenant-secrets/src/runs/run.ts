@@ -48,7 +48,7 @@ export interface Drive<Tools> {
 /** One kind of long-running work, whose runs can be started, found and driven. */
 export interface Run<Input, Facts, Tools> extends Pick<
   RunDefinition<Input, Facts, string, Tools>,
-  "kind" | "concerns" | "isRoutine" | "verb" | "cancellable"
+  "kind" | "concerns" | "isRoutine" | "isReceipt" | "verb" | "cancellable"
 > {
   /** What a page calls the run. */
   titleOf(run: Pick<RunRow, "input">): string;
@@ -105,7 +105,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
   database: Database,
   definition: RunDefinition<Input, Facts, Phase, Tools>,
 ): Run<Input, Facts, Tools> {
-  const { kind, title, concerns, isRoutine, verb, cancellable, background, phases } = definition;
+  const { kind, title, concerns, isRoutine, isReceipt, verb, cancellable, background, phases } = definition;
 
   const companyOf = (subject: string): string | null =>
     concerns === "platform" ? null : (subject.split(" ")[0] ?? null);
@@ -239,6 +239,7 @@ export function defineRun<Input, Facts extends object, Phase extends string, Too
     titleOf: ({ input }) => (typeof title === "string" ? title : title(definition.input.parse(input))),
     concerns,
     ...(isRoutine && { isRoutine }),
+    ...(isReceipt && { isReceipt }),
     verb,
     cancellable,
     keyVersionOf: ({ facts }) => definition.keyVersion?.(definition.facts.parse(facts)),

@@ -3,6 +3,7 @@ import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { type Catalog, type SecretStoreName } from "@repo/catalog";
 import { Plaintext } from "@repo/envelope";
 import type { RaiseAlarm } from "../access/alarms.ts";
+import { createRetention } from "../access/retention.ts";
 import type { Company, CompanyScope } from "../companies/companies.ts";
 import { product, type Fixture } from "./fixture.ts";
 import { assembleBase } from "../assembly/base.ts";
@@ -43,7 +44,11 @@ export function createStores(
       recheckAfterMs: 300_000,
     }),
     infisical: infisicalStore,
-    maintenance: createSecretMaintenance({ ...parts, ownRegion: "default" }),
+    maintenance: createSecretMaintenance({
+      ...parts,
+      ownRegion: "default",
+      retention: createRetention(undefined, undefined),
+    }),
   };
 }
 

@@ -162,6 +162,7 @@ export function defineDeletion(parts: Dependencies): DeletionRun {
     kind: "delete-company",
     title: ({ subdomain }) => `Deletion of ${subdomain}`,
     concerns: "company",
+    isReceipt: true,
     verb: "companies",
     // "companies keep" ends it while nothing is destroyed yet.
     cancellable: false,

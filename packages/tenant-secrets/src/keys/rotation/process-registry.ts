@@ -10,6 +10,7 @@ import {
 } from "@repo/db";
 import { asTenantSecretsError } from "@repo/audit-log";
 import type { TenantSecretsError } from "@repo/catalog";
+import type { Kept } from "../../access/retention.ts";
 import type { MasterKeys } from "../master/master-keys.ts";
 
 const { processes, masterKeys: registry } = tables;
@@ -26,6 +27,8 @@ export interface ProcessOptions {
   readonly onChange: (change: Change | undefined) => void;
   /** A problem for operators; the process continues with the keys that it has. */
   readonly onAlarm: (error: TenantSecretsError) => void;
+  /** For how long this process is set to keep what jobs delete; undefined where nothing was set. */
+  readonly retention?: Kept | undefined;
 }
 
 /** This process's membership among those that serve the same database. */
@@ -45,7 +48,7 @@ export interface ServingProcess {
 export async function joinProcesses(
   database: Database,
   masterKeys: MasterKeys,
-  { listenerUrl, onChange, onAlarm }: ProcessOptions,
+  { listenerUrl, onChange, onAlarm, retention }: ProcessOptions,
 ): Promise<ServingProcess> {
   const id = randomUUID();
   let alarmed: string | undefined;
@@ -77,6 +80,7 @@ export async function joinProcesses(
       const wanted = await reportVersions(database, id, {
         region: masterKeys.region,
         masterKeyVersions: versions,
+        retention,
       });
       const missing = wanted.filter((version) => !versions.includes(version)).join();
       if (missing !== missingVersions.versions) missingVersions = { versions: missing, beats: 0 };
@@ -85,6 +89,7 @@ export async function joinProcesses(
         await reportVersions(database, id, {
           region: masterKeys.region,
           masterKeyVersions: (await masterKeys.load()).versions,
+          retention,
         });
       }
     } catch (error) {
@@ -147,16 +152,23 @@ function isDue(beats: number): boolean {
 async function reportVersions(
   database: Database,
   id: string,
-  { region, masterKeyVersions }: { readonly region: string; readonly masterKeyVersions: readonly number[] },
+  {
+    region,
+    masterKeyVersions,
+    retention,
+  }: Pick<ProcessOptions, "retention"> & {
+    readonly region: string;
+    readonly masterKeyVersions: readonly number[];
+  },
 ): Promise<number[]> {
   return database.acrossCompanies(async (statements) => {
     const versions = [...masterKeyVersions];
     await statements
       .insert(processes)
-      .values({ id, region, masterKeyVersions: versions })
+      .values({ id, region, masterKeyVersions: versions, retention })
       .onConflictDoUpdate({
         target: processes.id,
-        set: { masterKeyVersions: versions, seenAt: sql`now()` },
+        set: { masterKeyVersions: versions, retention: retention ?? null, seenAt: sql`now()` },
       });
     const rows = await statements
       .select({ version: registry.version })

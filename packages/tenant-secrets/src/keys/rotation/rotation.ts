@@ -57,6 +57,7 @@ export function defineKeyRotation(
     kind: "rotate-master-key",
     title: "Rotation of the master key",
     concerns: "platform",
+    isReceipt: true,
     keyVersion: ({ toVersion }) => toVersion,
     verb: "rotate",
     first: "stage",
