@@ -879,7 +879,7 @@ alter table rotation_credentials force row level security;
 create policy company on rotation_credentials for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
 create policy maintenance on rotation_credentials for all to tenant_secrets_maintenance using true with check true;
 create policy mover on rotation_credentials for all to tenant_secrets_mover using true;
-grant insert, select, update on rotation_credentials to tenant_secrets_maintenance;
+grant delete, insert, select, update on rotation_credentials to tenant_secrets_maintenance;
 
 create table rotation_policies (
   company_id uuid not null,

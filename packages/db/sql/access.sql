@@ -90,7 +90,7 @@ grant delete on audit_events, runs to tenant_secrets_maintenance;
 
 grant select, insert, update, delete on webhook_endpoints, notifications, webhook_deliveries, webhook_attempts, rotation_policies
   to tenant_secrets_maintenance;
-grant select, insert, update on rotation_credentials to tenant_secrets_maintenance;
+grant select, insert, update, delete on rotation_credentials to tenant_secrets_maintenance;
 
 -- Likewise the copies of secrets that other regions have brought here.
 grant select on region_copies, region_beats, company_homes to tenant_secrets_reader;

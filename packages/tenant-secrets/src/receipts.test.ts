@@ -50,6 +50,7 @@ function deletedWith(inner: SigningKey): string {
         approvedBy: null,
         deletedAt: at,
         removed: { members: 1, invitations: 0, rotationPolicies: 0, lastUses: 0 },
+        atProviders: [],
         shredding: signShredding(shredded, inner),
         reserved: { subdomains: ["acmecorp"], infisicalFolder: "acmecorp" },
       },

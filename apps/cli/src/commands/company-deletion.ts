@@ -73,6 +73,8 @@ function textOf({ company, state, deleteAt, error, receipt }: CompanyDeletion): 
       return `${company} is deleted at ${minute(deleteAt)}. To undo: companies keep ${company}`;
     case "kept":
       return `The deletion of ${company} was undone.`;
+    case "ended":
+      return `The deletion of ${company} has ended, and nothing was deleted: ${error ?? "it has another home"}`;
     case "deleting":
     case "failed":
       return `The deletion of ${company} has begun${error === undefined ? "." : `, and stopped: ${error}`}`;

@@ -38,11 +38,16 @@ function deletionText({
   requestedBy,
   approvedBy,
   removed,
+  atProviders,
   remains,
 }: Kind<"tenant-secrets-deletion/1">): string {
   return [
     `${company.subdomain} (${company.id}) was deleted at ${deletedAt}, as ${requestedBy} had asked, ${approvedOf(approvedBy)}: ${removed.members} members, ${removed.invitations} invitations, ${removed.rotationPolicies} rotation policies.`,
     "The receipt of its shredding, which is inside, is genuine as well.",
+    ...atProviders.map(
+      ({ secretKey, name }) =>
+        `At its provider the credential ${name}, made for ${secretKey}, may still be valid.`,
+    ),
     ...remains,
   ].join("\n");
 }

@@ -45,8 +45,11 @@ const CompanyDeletion = z.object({
   /** The id of its run. */
   run: z.uuid(),
   company: z.string(),
-  /** `waiting`: can be undone. `failed`: has met an error, and goes on when its run is resumed. */
-  state: z.enum(["waiting", "deleting", "failed", "deleted", "kept"]),
+  /**
+   * `waiting`: can be undone. `failed`: has met an error, and goes on when its run is resumed. `ended`: the company got another home
+   * before its date, and nothing was deleted.
+   */
+  state: z.enum(["waiting", "deleting", "failed", "deleted", "kept", "ended"]),
   deleteAt: z.date(),
   requestedAt: z.date(),
   error: z.string().optional(),

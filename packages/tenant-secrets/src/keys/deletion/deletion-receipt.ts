@@ -20,6 +20,8 @@ export const DeletionReceipt = z.strictObject({
     rotationPolicies: Count,
     lastUses: Count,
   }),
+  /** Credentials that rotations have made and that may be valid still, by their names at the provider. */
+  atProviders: z.array(z.strictObject({ secretKey: z.string(), name: z.string() })),
   /** The receipt of the shredding, which has a signature of its own: keys, values, API keys, endpoints, copies, backups. */
   shredding: z.strictObject({ receipt: z.string(), signature: z.string() }),
   /** Never given to another company. */

@@ -134,7 +134,7 @@ export function defineDeletion(parts: Dependencies): DeletionRun {
       // Before the people are removed.
       const subdomain = await subdomainOf(statements, companyId);
       await tellOwners(statements, companyId, { subdomain, news: "deleted", at: deletedAt });
-      const { revision, removed, reserved, events } = await removeCompany(transaction, companyId);
+      const { revision, events, ...removed } = await removeCompany(transaction, companyId, step.run.id);
       const receipt = signDeletion(
         {
           company: { id: companyId, subdomain },
@@ -142,9 +142,8 @@ export function defineDeletion(parts: Dependencies): DeletionRun {
           requestedAt: step.run.startedAt.toISOString(),
           approvedBy: readReceipt(ShreddingReceipt, signed.receipt).approvedBy,
           deletedAt: deletedAt.toISOString(),
-          removed,
+          ...removed,
           shredding: signed,
-          reserved,
         },
         key,
       );
@@ -166,6 +165,8 @@ export function defineDeletion(parts: Dependencies): DeletionRun {
     verb: "companies",
     // "companies keep" ends it while nothing is destroyed yet.
     cancellable: false,
+    // Another region has become its home. Thrown before anything is destroyed.
+    fatal: new Set(["WRONG_REGION"]),
     first: "wait",
     input: DeletionInput,
     facts: Facts,

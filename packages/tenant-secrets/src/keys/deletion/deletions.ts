@@ -95,6 +95,7 @@ export function createDeletions({
               throw conflict(
                 "The deletion of this company is scheduled already. Undo it first: companies keep.",
               );
+            await requireNoMove(transaction.statements, companyId);
             return company;
           },
           act: async (transaction, company) => {
@@ -204,6 +205,16 @@ async function isShredded(statements: Statements, companyId: string): Promise<bo
   return rows.length > 0;
 }
 
+/** A move that begins later finds the company suspended. */
+async function requireNoMove(statements: Statements, companyId: string): Promise<void> {
+  const [move] = await statements
+    .select({ id: runs.id })
+    .from(runs)
+    .where(and(eq(runs.kind, "move-company"), eq(runs.subject, companyId), isNull(runs.finishedAt)));
+  if (move !== undefined)
+    throw conflict("This company is being moved to another region: wait for the end of that, and ask there.");
+}
+
 async function lockUnfinished(
   statements: Statements,
   kind: string,
@@ -240,8 +251,8 @@ function describe(
   };
 }
 
-function stateOf({ state, phase }: RunRow): CompanyDeletion["state"] {
-  if (state === "cancelled") return "kept";
+function stateOf({ state, phase, errorCode }: RunRow): CompanyDeletion["state"] {
+  if (state === "cancelled") return errorCode === null ? "kept" : "ended";
   if (state === "failed") return "failed";
   return phase === "wait" ? "waiting" : "deleting";
 }

@@ -1,5 +1,5 @@
-import { and, eq, sql } from "drizzle-orm";
-import { tables } from "@repo/db";
+import { and, eq, isNull, ne, sql } from "drizzle-orm";
+import { type Statements, tables } from "@repo/db";
 import { invitationState } from "@repo/audit-log";
 import { notFound } from "@repo/catalog";
 import type { EventDetails, Transaction } from "../../access/operation.ts";
@@ -8,7 +8,7 @@ import { lockCompany } from "../../companies/company-lock.ts";
 import { isOpen } from "../../companies/invitation-rows.ts";
 
 const { companies, companySubdomains, folderEntries, invitations, memberships, outsideWrites } = tables;
-const { rotationPolicies, secretUses } = tables;
+const { rotationCredentials, rotationPolicies, runs, secretUses } = tables;
 
 /** What a company had beside its keys and values, when it was deleted. */
 export interface RemovedCompany {
@@ -19,18 +19,27 @@ export interface RemovedCompany {
     readonly rotationPolicies: number;
     readonly lastUses: number;
   };
+  /** Credentials that rotations have made and that may be valid still, by their names at the provider. */
+  readonly atProviders: { readonly secretKey: string; readonly name: string }[];
   readonly reserved: { readonly subdomains: string[]; readonly infisicalFolder: string };
   /** Of each row that decided who may read. */
   readonly events: readonly EventDetails[];
 }
 
 /**
- * Removes what is left of a company whose keys are destroyed, and marks its row as deleted.
+ * Removes what is left of a company whose keys are destroyed, marks its row as deleted, and ends the runs about it.
  *
+ * @param deletion the run that deletes it
  * @throws {TenantSecretsError} INTEGRITY_FAILURE if its row is not genuine
  */
-export async function removeCompany(transaction: Transaction, companyId: string): Promise<RemovedCompany> {
+export async function removeCompany(
+  transaction: Transaction,
+  companyId: string,
+  deletion: string,
+): Promise<RemovedCompany> {
   const { statements, writer } = transaction;
+  // Before the company's lock, as the steps of these runs take it.
+  await endRuns(statements, companyId, deletion);
   await lockCompany(statements, companyId);
   const [found] = await statements.select().from(companies).where(eq(companies.id, companyId)).for("update");
   if (found === undefined) throw notFound();
@@ -63,6 +72,14 @@ export async function removeCompany(transaction: Transaction, companyId: string)
     .delete(rotationPolicies)
     .where(eq(rotationPolicies.companyId, companyId))
     .returning({ secretKey: rotationPolicies.secretKey });
+  const credentials = await statements
+    .delete(rotationCredentials)
+    .where(eq(rotationCredentials.companyId, companyId))
+    .returning({
+      secretKey: rotationCredentials.secretKey,
+      name: rotationCredentials.marker,
+      state: rotationCredentials.state,
+    });
   const uses = await statements
     .delete(secretUses)
     .where(eq(secretUses.companyId, companyId))
@@ -83,10 +100,31 @@ export async function removeCompany(transaction: Transaction, companyId: string)
       rotationPolicies: policies.length,
       lastUses: uses.length,
     },
+    atProviders: credentials
+      .filter(({ state }) => state !== "retired")
+      .map(({ secretKey, name }) => ({ secretKey, name }))
+      .toSorted((one, other) => one.name.localeCompare(other.name)),
     reserved: {
       subdomains: subdomains.map(({ subdomain }) => subdomain),
       infisicalFolder: found.infisicalFolder,
     },
     events,
   };
+}
+
+/** Without their clean-up, which would need the keys. */
+async function endRuns(statements: Statements, companyId: string, deletion: string): Promise<void> {
+  await statements
+    .update(runs)
+    .set({
+      state: "cancelled",
+      finishedAt: sql`now()`,
+      updatedAt: sql`now()`,
+      leaseHolder: null,
+      leaseUntil: null,
+      notBefore: null,
+      errorCode: "KEY_DESTROYED",
+      errorMessage: "The company was deleted.",
+    })
+    .where(and(eq(runs.companyId, companyId), isNull(runs.finishedAt), ne(runs.id, deletion)));
 }

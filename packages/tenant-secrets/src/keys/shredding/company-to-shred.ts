@@ -1,12 +1,12 @@
-import { and, eq, isNull } from "drizzle-orm";
+import { and, eq, gt, isNull } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
-import { notFound, Subdomain, TenantSecretsError } from "@repo/catalog";
+import { notFound, Subdomain, TenantSecretsError, wrongRegion } from "@repo/catalog";
 import type { Transaction } from "../../access/operation.ts";
 import { requireHome } from "../../companies/companies.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
 import type { SignedReceipt } from "../../runs/signed-receipt.ts";
 
-const { companies, shreddings } = tables;
+const { companies, companyHomes, shreddings } = tables;
 
 export type CompanyRow = typeof companies.$inferSelect;
 
@@ -37,6 +37,7 @@ export async function lockToShred(
   // Found by its subdomain, which decides whose keys are destroyed: verify the row.
   writer.require({ kind: "company", ...company }, company);
   requireHome(company, ownRegion);
+  await requireNoLaterHome(statements, company);
   const earlier = await findReceipt(statements, company.id);
   if (earlier === undefined && company.secretStore === "infisical" && !withInfisicalFolder) {
     throw new TenantSecretsError(
@@ -45,6 +46,18 @@ export async function lockToShred(
     );
   }
   return { company, earlier };
+}
+
+/** Another region may have taken the company over from this one, and the company's row not say so yet. */
+async function requireNoLaterHome(
+  statements: Statements,
+  { id, homeEpoch }: Pick<CompanyRow, "id" | "homeEpoch">,
+): Promise<void> {
+  const [later] = await statements
+    .select({ region: companyHomes.homeRegion })
+    .from(companyHomes)
+    .where(and(eq(companyHomes.companyId, id), gt(companyHomes.homeEpoch, homeEpoch)));
+  if (later !== undefined) throw wrongRegion(later.region, undefined);
 }
 
 /** @returns undefined where no company that is there has the name */
