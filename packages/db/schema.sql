@@ -495,6 +495,22 @@ create policy company on company_subdomains for all to tenant_secrets_applicatio
 create policy maintenance on company_subdomains for all to tenant_secrets_maintenance using true with check true;
 grant delete, insert, select on company_subdomains to tenant_secrets_maintenance;
 
+create table export_receipts (
+  company_id uuid not null,
+  id uuid not null,
+  exported_at timestamp(3) with time zone not null,
+  receipt text not null,
+  signature text not null,
+  constraint export_receipts_pkey PRIMARY KEY (company_id, id)
+);
+CREATE INDEX export_receipts_exported_at ON public.export_receipts USING btree (company_id, exported_at, id);
+alter table export_receipts enable row level security;
+alter table export_receipts force row level security;
+create policy company on export_receipts for all to tenant_secrets_application using (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif")) with check (company_id = ( SELECT (NULLIF(current_setting('tenant_secrets.company_id'::text, true), ''::text))::uuid AS "nullif"));
+create policy maintenance on export_receipts for all to tenant_secrets_maintenance using true with check true;
+grant insert, select on export_receipts to tenant_secrets_application;
+grant select on export_receipts to tenant_secrets_maintenance;
+
 create table folder_entries (
   company_id uuid not null,
   secret_key text not null,

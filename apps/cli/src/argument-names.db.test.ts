@@ -14,7 +14,7 @@ const withoutApi =
   /^(?:import-legacy|keys (?:check-values|rotate|verify-report|backup|check-backup|restore|shred|receipt|verify-receipt|public-key|emergency-rotate|rotate-company)|audit (?:verify|verify-export|public-key|acknowledge-failover)|operators .*|database .*|regions (?:publish|connect|subscribe|resync|resync-export|unsubscribe|disconnect)|migrate verify-report|webhooks listen)$/;
 
 /** Options that stay local and are never sent. */
-const local: ReadonlySet<string> = new Set(["output", "file", "confirm"]);
+const local: ReadonlySet<string> = new Set(["output", "file", "confirm", "receipt"]);
 
 const directory = mkdtempSync(join(tmpdir(), "own-words-"));
 const secretsFile = join(directory, "secrets.env");
@@ -42,6 +42,7 @@ const fitting: Readonly<Record<string, string>> = {
   userId: "0198c0de-0000-7000-8000-000000000001",
   id: "0198c0de-0000-7000-8000-000000000001",
   run: "0198c0de-0000-7000-8000-000000000001",
+  export: "0198c0de-0000-7000-8000-000000000001",
   approval: "0198c0de-0000-7000-8000-000000000001",
   endpoint: "0198c0de-0000-7000-8000-000000000001",
   url: "https://hooks.example.com/secrets",

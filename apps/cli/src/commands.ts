@@ -45,7 +45,11 @@ export const commands: ReadonlyMap<string, Entry> = new Map([
     import: ["importCommand", "Write the secrets of a .env or JSON file, after showing what that changes"],
   }),
   ...of(() => import("./commands/export.ts"), {
-    export: ["exportCommand", "Write all values to a .env or JSON file"],
+    export: ["exportCommand", "Write all values to a .env or JSON file, encrypted or in the clear"],
+  }),
+  ...of(() => import("./commands/exports.ts"), {
+    "exports list": ["listCommand", "List the encrypted exports of a company"],
+    "exports receipt": ["receiptCommand", "Get the receipt of an encrypted export again"],
   }),
   ...of(() => import("./commands/check.ts"), {
     check: ["checkCommand", "Ask a provider whether a credential works"],

@@ -8,13 +8,15 @@ import { UsageError } from "./failure.ts";
  * Writes a file that only its owner can read. It has its name when it is whole, and another one beside it before: made before
  * the content is, so that nothing is done whose outcome could not be written down.
  *
+ * @param option the one that names the file
  * @throws {UsageError} where there is such a file, or it cannot be made
  */
 export async function writeNewFile(
   target: string,
   content: () => Promise<string | AsyncIterable<string>>,
+  option = "output",
 ): Promise<void> {
-  const refused = () => new UsageError("--output names a file that exists already, or cannot be made.");
+  const refused = () => new UsageError(`--${option} names a file that exists already, or cannot be made.`);
   if (existsSync(target)) throw refused();
   const unfinished = path.join(
     path.dirname(target),

@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { armor, Decrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createFixture, operator, product, type Fixture } from "./testing/fixture.ts";
 import { cli, failing, type Environment } from "./testing/run-cli.ts";
@@ -116,6 +118,77 @@ test("export needs a key that was given the verb, and import reads its file back
   expect(await fixture.secrets.company("another-company", product).get("CUSTOM_HOSTILE")).toBe(value);
   const again = await cli(["import", output, "--company", "acmecorp", "--dry-run"], acmecorp);
   expect(again.stdout).not.toMatch(/ (?:added|changed|refused) /);
+});
+
+describe("an encrypted export", () => {
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+
+  test("is a file that the recipient's key opens and a receipt, which is verified with the public key alone and fetched again by an operator", async () => {
+    await secrets().set("CUSTOM_HANDED", canary);
+    const identity = await generateX25519Identity();
+    const recipient = await identityToRecipient(identity);
+    const exporter = await fixture.apiKey(["acmecorp"], { verbs: ["export"] });
+    const exporting = { ...acmecorp, TENANT_SECRETS_API_KEY: exporter };
+    const [encrypted, receipt, key] = [file("a.age"), file("a.receipt.json"), file("key.pem")];
+    const command = ["export", "--company", "acmecorp", "--purpose", "hand-over", "--recipient", recipient];
+    const exported = await cli([...command, "--output", encrypted, "--receipt", receipt], exporting);
+    expect(exported).toMatchObject({ exitCode: 0, stdout: "" });
+    expect(exported.stderr).toContain("encrypted to 1 recipient.");
+    const text = await readFile(encrypted, "utf8");
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(identity);
+    expect(await decrypter.decrypt(armor.decode(text), "text")).toContain(`CUSTOM_HANDED=${canary}\n`);
+
+    const local = { ...fixture.local, TENANT_SECRETS_OPERATOR_TOKEN: fixture.operatorToken };
+    await writeFile(key, (await cli(["keys", "public-key"], local)).stdout);
+    const verify = ["keys", "verify-receipt", "--public-key", key, "--input"];
+    const verified = await cli([...verify, receipt, "--file", encrypted]);
+    expect(verified.stdout).toMatch(
+      /^The receipt is genuine, and about this file\.\nservice \S+ exported \d+ secrets/,
+    );
+    expect(verified.stdout).toContain(`its SHA-256 is ${sha256(text)}`);
+    expect(verified.stdout).toContain("In the file: CUSTOM_HANDED, version 1.");
+    const written = await readFile(receipt, "utf8");
+    for (const answer of [exported.stderr, verified.stdout, written]) expect(answer).not.toContain(canary);
+
+    const listed = await cli(["exports", "list", "--company", "acmecorp", "--json"], local);
+    const [{ id }] = (JSON.parse(listed.stdout) as { exports: [{ id: string }] }).exports;
+    expect(JSON.parse(written).receipt).toContain(id);
+    const again = await cli(["exports", "receipt", id, "--company", "acmecorp"], local);
+    expect(again.stdout).toBe(written);
+    expect((await cli(["exports", "list", "--company", "acmecorp"], local)).stdout).toContain(
+      sha256(text).slice(0, 16),
+    );
+
+    // The receipt of another file, and one that was edited.
+    const other = [...command, "--output", file("b.age"), "--receipt", file("b.receipt.json")];
+    expect(await cli(other, exporting)).toMatchObject({ exitCode: 0 });
+    const mismatch = await failing([...verify, file("b.receipt.json"), "--file", encrypted]);
+    expect(mismatch).toMatchObject({ exitCode: 1, code: "INTEGRITY_FAILURE" });
+    await writeFile(file("c.receipt.json"), written.replace(recipient, recipient.replace(/..$/, "qq")));
+    expect(await failing([...verify, file("c.receipt.json")])).toMatchObject({ code: "INTEGRITY_FAILURE" });
+  });
+
+  test("is refused before anything is sent for a private key, which is not shown, and where a file is there already", async () => {
+    const identity = await generateX25519Identity();
+    const recipient = await identityToRecipient(identity);
+    const elsewhere = { ...acmecorp, TENANT_SECRETS_URL: "http://127.0.0.1:9" };
+    await writeFile(file("taken"), "");
+    const command = ["export", "--company", "acmecorp", "--purpose", "hand-over"];
+    for (const [options, sentence] of [
+      [["--recipient", identity], "is a private key. Do not use it any more"],
+      [["--recipient", recipient, "--recipient", recipient], "the same as recipient 1"],
+      [["--recipient", "__proto__"], "no public key of age-keygen"],
+      [["--recipient", ""], "no public key of age-keygen"],
+      [["--receipt", file("none")], "--receipt goes with --recipient"],
+      [["--recipient", recipient, "--receipt", file("taken")], "--receipt names a file that exists already"],
+      [["--recipient", recipient, "--output", file("taken")], "--output names a file that exists already"],
+    ] as const) {
+      const refused = await failing([...command, ...options], elsewhere);
+      expect(refused).toMatchObject({ exitCode: 2, message: expect.stringContaining(sentence) });
+      expect(refused.message).not.toContain(identity);
+    }
+  });
 });
 
 describe("check", () => {

@@ -154,8 +154,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * All values that the caller may have, as a file that reads back to the byte
-         * @description All values that the caller may have, as a file that reads back to the byte. Each is audited before any leaves.
+         * All values that the caller may have, as a file that reads back to the byte, in the clear or encrypted to recipients of age
+         * @description All values that the caller may have, as a file that reads back to the byte, in the clear or encrypted to recipients of age. Each is audited before any leaves.
          */
         post: operations["secrets.export"];
         delete?: never;
@@ -1169,6 +1169,8 @@ export interface operations {
                      * @enum {string}
                      */
                     purpose: "set-up" | "debugging" | "incident" | "hand-over";
+                    /** @description Encrypt the file to these public keys of age, and answer a receipt; without any, it is in the clear */
+                    recipients?: string[];
                 };
             };
         };
@@ -1188,6 +1190,10 @@ export interface operations {
                             /** @enum {string} */
                             reason: "write-only" | "not-in-catalogue" | "unusable";
                         }[];
+                        receipt?: {
+                            receipt: string;
+                            signature: string;
+                        };
                     };
                 };
             };

@@ -21,6 +21,8 @@ export const auditActions = {
   "secret.set-expiry": "changes",
   "secret.check": null,
   "secret.export": "reveals",
+  "export.list": null,
+  "export.receipt": null,
   "secret.expires-soon": null,
   "secret.expired": null,
   "secret.destroy-versions": "changes",

@@ -5,5 +5,6 @@ export { brokenString, brokenText, damageOf, utf8Bytes } from "./catalog/value-t
 export { readEnvEntries } from "./file-formats/env-file.ts";
 export type { FileEntry } from "./file-formats/file-text.ts";
 export { parseJsonFile } from "./file-formats/json-file.ts";
+export { recipientsFault } from "./vocabulary/age-recipients.ts";
 export { TenantSecretsError } from "./vocabulary/errors.ts";
 export { patternCovers, secretKeyPattern } from "./vocabulary/patterns.ts";

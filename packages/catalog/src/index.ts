@@ -60,7 +60,14 @@ export {
   maxReminderDays,
   type RequestOptions,
 } from "./operations/fields.ts";
-export { type ComparedEntry, type ExportedSecrets, UnreadEntry } from "./operations/files.ts";
+export { type Export, exportOperations, type ExportPage, type ExportQuery } from "./operations/exports.ts";
+export {
+  type ComparedEntry,
+  type ExportedSecrets,
+  FileFormat,
+  LeftOutReason,
+  UnreadEntry,
+} from "./operations/files.ts";
 export { keyOperations, type KeyStatus, type KnownKeyBackup, RotationPhase } from "./operations/keys.ts";
 export {
   type Account,
@@ -215,6 +222,7 @@ export {
   type Verb,
   verbs,
 } from "./vocabulary/actor.ts";
+export { recipientsFault } from "./vocabulary/age-recipients.ts";
 export { CredentialRejected } from "./vocabulary/credential-rejected.ts";
 export {
   approvalRequired,

@@ -34,7 +34,7 @@ begin
     'company_secret_versions', 'secret_uses', 'write_requests', 'api_keys', 'api_key_companies', 'memberships', 'invitations', 'member_names', 'shreddings',
     'company_subdomains', 'store_holds',
     'outside_writes', 'audit_summaries', 'company_stores', 'folder_entries', 'migration_companies', 'shadow_reads', 'webhook_endpoints', 'notifications', 'webhook_deliveries', 'webhook_attempts',
-    'rotation_policies', 'rotation_credentials', 'company_regions', 'company_homes', 'region_refusals', 'region_receipts']
+    'rotation_policies', 'rotation_credentials', 'company_regions', 'company_homes', 'region_refusals', 'region_receipts', 'export_receipts']
   loop
     company_column := case relation when 'companies' then 'id' else 'company_id' end;
     execute format('alter table %I enable row level security', relation);
@@ -152,6 +152,9 @@ grant select, delete on region_refusals to tenant_secrets_maintenance;
 grant delete on companies, api_keys, invitations, member_names, secret_uses, company_subdomains, migration_companies
   to tenant_secrets_maintenance;
 grant select, insert on region_receipts to tenant_secrets_maintenance;
+-- Receipts of exports are made with the events of their secrets, and stay.
+grant select, insert on export_receipts to tenant_secrets_application;
+grant select on export_receipts to tenant_secrets_maintenance;
 
 -- Passwords, sessions and second factors are for their role alone. It sees people by their e-mail addresses, and neither
 -- memberships nor anything of a company. E-mail addresses are the core's to change.

@@ -1,6 +1,7 @@
 export * from "./schema/companies.ts";
 export * from "./schema/keys.ts";
 export * from "./schema/secrets.ts";
+export * from "./schema/exports.ts";
 export * from "./schema/callers.ts";
 export * from "./schema/approvals.ts";
 export * from "./schema/sign-in.ts";

@@ -63,6 +63,7 @@ import { createRunControl } from "./runs/run-control.ts";
 import { tryInfisicalRights } from "./stores/infisical/infisical-rights.ts";
 import { createOutsideSettlement } from "./stores/infisical/outside-settlement.ts";
 import { createValueSearch } from "./vault/search.ts";
+import { createExports } from "./vault/exports.ts";
 import { createVault } from "./vault/vault.ts";
 
 /**
@@ -168,6 +169,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     catalog,
     describeCatalog: () => describeCatalog(catalog),
     vault,
+    exports: createExports({ ...base, companies }),
     maintenance: createSecretMaintenance({ ...base, retention }),
     outsideSettlement: createOutsideSettlement({ ...base, announce }),
     searchValues: createValueSearch({ operations, companies, companyKeys, ownRegion }),

@@ -7,6 +7,7 @@ export {
   parseJsonFile,
   patternCovers,
   readEnvEntries,
+  recipientsFault,
   secretKeyPattern,
   TenantSecretsError,
   utf8Bytes,

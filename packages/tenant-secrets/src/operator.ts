@@ -12,6 +12,7 @@ export {
   type RegionReport,
   verifyRegionReport,
 } from "./regions/verification/report.ts";
+export { ExportReceipt } from "./vault/export-receipt.ts";
 export { type Receipt, verifyReceipt } from "./receipts.ts";
 export { readReceipt, type SignedReceipt } from "./runs/signed-receipt.ts";
 export type { RunProgress } from "./runs/definition.ts";

@@ -56,6 +56,7 @@ import type { RunControl } from "./runs/run-control.ts";
 import type { SecretMaintenance } from "./jobs/maintenance.ts";
 import type { RetentionJobs } from "./jobs/retention-jobs.ts";
 import type { SearchValues } from "./vault/search.ts";
+import type { Exports } from "./vault/exports.ts";
 import type { Vault } from "./vault/vault.ts";
 
 /** What does the work behind procedures and commands. Each checks its caller and writes to the audit log by itself. */
@@ -127,6 +128,7 @@ export interface Services {
   readonly emergencyRotation: EmergencyRotation;
   readonly shredding: Shredding;
   readonly vault: Vault;
+  readonly exports: Exports;
   readonly maintenance: SecretMaintenance;
   readonly outsideSettlement: OutsideSettlement;
   readonly searchValues: SearchValues;

@@ -5,9 +5,15 @@ import { ShreddingReceipt } from "./keys/shredding/receipt.ts";
 import { RegionGoneReceipt } from "./regions/receipts.ts";
 import { readDocument } from "./runs/signed-document.ts";
 import { parseSigned, verifySigned } from "./runs/signed-receipt.ts";
+import { ExportReceipt } from "./vault/export-receipt.ts";
 
 /** Every kind of receipt, told apart by its format. */
-const Receipt = z.discriminatedUnion("format", [ShreddingReceipt, DeletionReceipt, RegionGoneReceipt]);
+const Receipt = z.discriminatedUnion("format", [
+  ShreddingReceipt,
+  DeletionReceipt,
+  RegionGoneReceipt,
+  ExportReceipt,
+]);
 export type Receipt = z.infer<typeof Receipt>;
 
 const formats = Receipt.options.map((kind) => kind.shape.format.value);

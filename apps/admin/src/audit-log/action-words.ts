@@ -23,6 +23,8 @@ const actionWords: Readonly<Record<AuditAction, string>> = {
   "secret.set-expiry": "Set the expiry of a secret",
   "secret.check": "Check a credential with its provider",
   "secret.export": "Export a value",
+  "export.list": "List the encrypted exports",
+  "export.receipt": "Get the receipt of an export",
   "secret.expires-soon": "Remind of an expiry",
   "secret.expired": "Note that a secret has expired",
   "secret.destroy-versions": "Destroy old versions",

@@ -1,6 +1,8 @@
 import { defineCommand } from "../command.ts";
+import { UsageError } from "../failure.ts";
 import { print, printJson } from "../output.ts";
 import { readText } from "../text-file.ts";
+import { hashFile, otherFile } from "./exported-file.ts";
 import { withShredding } from "./keys-shred.ts";
 import { receiptText } from "./receipt-text.ts";
 
@@ -18,14 +20,19 @@ export const verifyReceiptCommand = defineCommand({
       value: "file",
       help: "The public key, as keys public-key printed it: needs no database and no credential",
     },
+    file: {
+      type: "string",
+      value: "file",
+      help: "With the receipt of an export: the encrypted file, to see whether the receipt is about it",
+    },
   },
-  details: `Says whether a receipt is as it was signed, and what it says: of a shredding, a deletion, or a company that is gone from a
-region. With --public-key this works anywhere; without it, the key is this deployment's own, which is for operators.`,
+  details: `Says whether a receipt is as it was signed, and what it says: of an encrypted export, a shredding, a
+deletion, or a company that is gone from a region. With --public-key this works anywhere; without it, the key is this deployment's own, which is for operators.`,
   examples: [
     "keys verify-receipt --input receipt.json --public-key public-key.pem",
-    "keys verify-receipt --input receipt.json",
+    "keys verify-receipt --input acmecorp.receipt.json --file acmecorp.age --public-key public-key.pem",
   ],
-  run: async ({ input, json, ...values }) => {
+  run: async ({ input, file, json, ...values }) => {
     const text = await readText("input", input);
     const keyFile = values["public-key"];
     const publicKey =
@@ -34,7 +41,13 @@ region. With --public-key this works anywhere; without it, the key is this deplo
         : await readText("public-key", keyFile);
     const { verifyReceipt } = await import("@repo/tenant-secrets/operator");
     const content = verifyReceipt(text, publicKey);
-    if (json) printJson(content);
-    else print(`The receipt is genuine.\n${receiptText(content)}`);
+    if (file !== undefined) {
+      if (content.format !== "tenant-secrets-export/1")
+        throw new UsageError("--file goes with the receipt of an export, and this is another one.");
+      if ((await hashFile("file", file)) !== content.file.sha256) throw otherFile();
+    }
+    if (json) return printJson(content);
+    const isGenuine = `The receipt is genuine${file === undefined ? "" : ", and about this file"}.`;
+    print(`${isGenuine}\n${receiptText(content)}`);
   },
 });

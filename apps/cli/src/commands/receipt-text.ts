@@ -11,6 +11,8 @@ export function receiptText(content: Receipt): string {
       return deletionText(content);
     case "tenant-secrets-region-receipt/1":
       return regionText(content);
+    case "tenant-secrets-export/1":
+      return exportText(content);
   }
 }
 
@@ -54,6 +56,29 @@ function deletionText({
 
 function regionText({ companyId, region, goneAt, remains }: Kind<"tenant-secrets-region-receipt/1">): string {
   return [`Company ${companyId} is gone from region ${region} since ${goneAt}.`, ...remains].join("\n");
+}
+
+function exportText({
+  company,
+  exportedAt,
+  exportedBy,
+  purpose,
+  secretKeys,
+  recipients,
+  file,
+  secrets,
+  leftOut,
+}: Kind<"tenant-secrets-export/1">): string {
+  return [
+    `${exportedBy} exported ${secrets.length} secrets of ${company.subdomain} (${company.id}) at ${exportedAt}, for ${purpose}.`,
+    ...(secretKeys.includes("*")
+      ? []
+      : [`The exporter may export ${secretKeys.join(", ")} alone: others are not in the file.`]),
+    `The file has ${file.bytes} bytes, and its SHA-256 is ${file.sha256}. It is ${file.format}, encrypted to:`,
+    ...recipients.map((recipient) => `  ${recipient}`),
+    ...secrets.map(({ secretKey, version }) => `In the file: ${secretKey}, version ${version}.`),
+    ...leftOut.map(({ secretKey, reason }) => `Left out: ${secretKey}, ${reason}.`),
+  ].join("\n");
 }
 
 function approvedOf(approvedBy: string | null): string {

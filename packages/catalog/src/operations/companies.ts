@@ -2,6 +2,7 @@ import { z } from "zod";
 import { SecretStoreName } from "../vocabulary/names.ts";
 import { company, request } from "./fields.ts";
 import { operation, type InputOf } from "./operation.ts";
+import { SignedReceipt } from "./signed-receipt.ts";
 
 const CompanyDescription = z.object({
   id: z.uuid(),
@@ -37,9 +38,6 @@ const CompanySettings = CompanyDescription.pick({
   secondFactorRequired: true,
 }).extend({ key: CompanyOverview.shape.key });
 export type CompanySettings = Readonly<z.infer<typeof CompanySettings>>;
-
-/** A JSON text, and its signature by the deployment's signing key. */
-const SignedReceipt = z.object({ receipt: z.string(), signature: z.string() });
 
 const CompanyDeletion = z.object({
   /** The id of its run. */

@@ -2,9 +2,11 @@ import { z } from "zod";
 import { maxValueBytes } from "../catalog/value-text.ts";
 import type { FileEntry } from "../file-formats/file-text.ts";
 import { RevealPurpose } from "../vocabulary/actor.ts";
+import { maxRecipientLength, maxRecipients } from "../vocabulary/age-recipients.ts";
 import { errorCodes } from "../vocabulary/errors.ts";
 import { maxBatchSecrets, note, request, secretKey, version } from "./fields.ts";
 import { companyOperation, type OutputOf } from "./operation.ts";
+import { SignedReceipt } from "./signed-receipt.ts";
 
 /** More are not even counted for their sender. */
 const maxUnreadEntries = 1000;
@@ -26,10 +28,10 @@ const entries = z
   .readonly()
   .describe("What a file has, in its order");
 
-const FileFormat = z.enum(["env", "json"]).describe("The form of the file");
+export const FileFormat = z.enum(["env", "json"]).describe("The form of the file");
 
 /** `unusable`: what Infisical has is empty, has NUL, is more than 65,536 bytes or not well-formed. */
-const LeftOutReason = z.enum(["write-only", "not-in-catalogue", "unusable"]);
+export const LeftOutReason = z.enum(["write-only", "not-in-catalogue", "unusable"]);
 
 export const fileOperations = {
   planImport: companyOperation({
@@ -112,7 +114,7 @@ export const fileOperations = {
     verb: "export",
     forServices: {
       summary:
-        "All values that the caller may have, as a file that reads back to the byte. Each is audited before any leaves.",
+        "All values that the caller may have, as a file that reads back to the byte, in the clear or encrypted to recipients of age. Each is audited before any leaves.",
       example: { company: "acmecorp", format: "env", purpose: "hand-over" },
     },
     stepUp: true,
@@ -120,12 +122,23 @@ export const fileOperations = {
     input: {
       format: FileFormat,
       purpose: RevealPurpose.describe("Why, for the audit log"),
+      /** What is wrong with one is for `recipientsFault` to say. */
+      recipients: z
+        .array(z.string().max(maxRecipientLength))
+        .max(maxRecipients)
+        .readonly()
+        .optional()
+        .describe(
+          "Encrypt the file to these public keys of age, and answer a receipt; without any, it is in the clear",
+        ),
     },
     output: z.object({
-      /** It is all values in the clear. */
+      /** All values: in the clear, or as an armored file of age where recipients were given. */
       file: z.string(),
       secretKeys: z.array(z.string()).readonly(),
       leftOut: z.array(z.object({ secretKey: z.string(), reason: LeftOutReason })).readonly(),
+      /** Of an encrypted file: what was handed over to whom, signed and kept. docs/import-export.md explains it. */
+      receipt: SignedReceipt.optional(),
     }),
   }),
 };

@@ -1,12 +1,21 @@
 import { sql } from "drizzle-orm";
 import { z } from "zod";
-import type { Database } from "@repo/db";
+import type { Database, Statements } from "@repo/db";
 import { TenantSecretsError } from "@repo/catalog";
 
 /** Milliseconds that the clock of a process may differ from the database's before an operator is told. */
 const mostOffMs = 60_000;
 
 const Now = z.tuple([z.object({ now: z.number() })]);
+
+/** The database's clock, in milliseconds of Unix time. */
+export async function clockMs(statements: Statements): Promise<number> {
+  const [clock] = await statements.execute<{ now: number }>(
+    sql`select floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now`,
+  );
+  if (clock === undefined) throw new Error("a clock has one time");
+  return clock.now;
+}
 
 /** @returns by how many seconds the clock of this process is ahead of the database's, to half a round trip */
 export async function measureClock({ acrossCompanies }: Pick<Database, "acrossCompanies">): Promise<number> {

@@ -94,6 +94,8 @@ export interface Steps {
   readonly commit: <T>(work: (transaction: Transaction) => Promise<Audited<T>>) => Promise<T>;
   /** Commits one event alone, such as *attempted* before a call that cannot be undone. Repeated failures are coalesced. */
   readonly record: (event: EventDetails) => Promise<void>;
+  /** Runs one transaction with its events in the operation's company, as the role that sees one company alone. */
+  readonly commitInCompany: <T>(work: (statements: Statements) => Promise<Audited<T>>) => Promise<T>;
   /** Commits several events together, in the operation's company, or in any company if it has none. */
   readonly recordTogether: (events: readonly EventDetails[]) => Promise<void>;
 }
@@ -187,6 +189,16 @@ export function createOperations(dependencies: Dependencies): Operations {
   const steps = (operation: Operation): Steps => ({
     commit: (work) => commit(operation, work),
     record: (event) => audit.record(operation.caller, entryOf(operation, event)),
+    commitInCompany: async (work) => {
+      const { company } = operation;
+      if (company === undefined) throw new Error("an operation in a company has one");
+      await audit.ready();
+      return database.inCompany(company.id, async (statements) => {
+        const { result, events } = await work(statements);
+        await recordIn(statements, operation, events);
+        return result;
+      });
+    },
     recordTogether: async (events) => {
       await audit.ready();
       const { company } = operation;

@@ -369,7 +369,7 @@ const servedActions: ReadonlySet<string> = new Set<AuditAction>([
   "company.stamp",
   "company.take-over",
 ]);
-const servedKinds: readonly string[] = ["member", "invitation", "api-key", "audit"];
+const servedKinds: readonly string[] = ["member", "invitation", "api-key", "audit", "export"];
 
 function servedFromCopies({ action }: Attempt): boolean {
   return servedActions.has(action) || servedKinds.some((kind) => action.startsWith(`${kind}.`));

@@ -10,6 +10,7 @@ import { afterAll, expect, test } from "vitest";
 import { z } from "zod";
 import { passkeyResponse } from "../testing/accounts.ts";
 import { newOperator, newRequest } from "../testing/approvals.ts";
+import { newExport } from "../testing/exports.ts";
 import { createFixture, operator, product, silentUrl, type Person } from "../testing/fixture.ts";
 import { claim, newRegion, otherRegion } from "../testing/regions.ts";
 import { appRouter, createCaller } from "./router.ts";
@@ -191,6 +192,12 @@ const table: Readonly<Record<string, Row>> = {
   "secrets.export": {
     action: "secret.export",
     input: ({ company }) => ({ company, format: "env", purpose: "hand-over" }),
+  },
+  "exports.list": { action: "export.list", denied: "stranger", input: ({ company }) => ({ company }) },
+  "exports.receipt": {
+    action: "export.receipt",
+    denied: "stranger",
+    input: async ({ company }) => ({ company, export: await newExport(fixture, company) }),
   },
   "secrets.stage": {
     action: "secret.stage",

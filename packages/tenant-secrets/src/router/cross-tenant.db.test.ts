@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Caller } from "@repo/catalog";
 import { providerChecks } from "../providers/provider-checks.ts";
+import { newExport } from "../testing/exports.ts";
 import { createFixture, operator, product, silentUrl } from "../testing/fixture.ts";
 import { crossTenantContract, type CrossTenantOptions } from "../testing/kit/cross-tenant/contract.ts";
 import { appRouter } from "./router.ts";
@@ -25,6 +26,7 @@ interface Tenant {
   readonly userId: string;
   readonly apiKeyId: string;
   readonly endpoint: string;
+  readonly exportId: string;
   /** Undefined where nothing is there: then it makes up ids. */
   readonly email: string | undefined;
 }
@@ -58,6 +60,7 @@ async function tenant(): Promise<Tenant> {
     userId: member.userId,
     apiKeyId: key.description.id,
     endpoint: endpoint.id,
+    exportId: await newExport(fixture, company),
     email: listed?.email,
   };
 }
@@ -68,6 +71,7 @@ const nobody: Tenant = {
   userId: madeUp,
   apiKeyId: madeUp,
   endpoint: "0198c0de-0000-4000-8000-000000000004",
+  exportId: "0198c0de-0000-4000-8000-000000000006",
   email: undefined,
 };
 
@@ -189,6 +193,8 @@ await crossTenantContract(testAs("an owner"), {
       expected: [{ secretKey: "CUSTOM_I", version: 0 }],
     }),
     "secrets.export": (of) => ({ ...company(of), format: "env", purpose: "hand-over" }),
+    "exports.list": company,
+    "exports.receipt": (of) => ({ ...company(of), export: of.exportId }),
     "secrets.check": secretOf("STRIPE_SECRET_KEY"),
     "secrets.stage": (of) => ({ ...secretOf("CUSTOM_A")(of), value: "fake_s_0001", replace: true }),
     "secrets.promote": async (of) => {

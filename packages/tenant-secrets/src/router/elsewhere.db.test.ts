@@ -59,6 +59,8 @@ const served = [
   "audit.summary",
   "audit.proof",
   "audit.export",
+  "exports.list",
+  "exports.receipt",
   "regions.verify",
 ];
 
@@ -95,6 +97,7 @@ const values: Readonly<Record<string, unknown>> = {
   event: randomUUID(),
   run: randomUUID(),
   endpoint: randomUUID(),
+  export: randomUUID(),
   delivery: randomUUID(),
   url: "http://127.0.0.1:9/hooks",
   description: "",

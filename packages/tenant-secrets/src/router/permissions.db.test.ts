@@ -5,6 +5,7 @@ import type { NewApiKey } from "@repo/catalog";
 import { makeCredential } from "../companies/credential.ts";
 import { newRequest } from "../testing/approvals.ts";
 import { passkeyResponse } from "../testing/accounts.ts";
+import { newExport } from "../testing/exports.ts";
 import { codeOf, createFixture, operator, product, silentUrl } from "../testing/fixture.ts";
 import { newRegion } from "../testing/regions.ts";
 import { inProcessFetch } from "./handler.ts";
@@ -33,6 +34,7 @@ interface Place {
   readonly invitationId: string;
   readonly endpointId: string;
   readonly deliveryId: string;
+  readonly exportId: string;
 }
 /** Fields that refer to something with an owner. */
 const references = {
@@ -45,6 +47,7 @@ const references = {
   invitation: "invitationId",
   endpoint: "endpointId",
   delivery: "deliveryId",
+  export: "exportId",
 } as const;
 type Reference = keyof typeof references;
 const isReference = (field: string): field is Reference => Object.hasOwn(references, field);
@@ -169,6 +172,11 @@ const table: Readonly<Record<string, Row>> = {
   "secrets.export": {
     may: "owner admin exporter",
     input: ({ company }) => ({ company, format: "env", purpose: "hand-over" }),
+  },
+  "exports.list": { may: `${insiders} auditor`, input: ({ company }) => ({ company }) },
+  "exports.receipt": {
+    may: `${insiders} auditor`,
+    input: ({ company, exportId }) => ({ company, export: exportId }),
   },
   "secrets.check": {
     may: `owner admin member ${programs}`,
@@ -539,6 +547,7 @@ const unknown: Place = {
   invitationId: "0198c0de-0000-7000-8000-000000000003",
   endpointId: "0198c0de-0000-4000-8000-000000000004",
   deliveryId: "0198c0de-0000-4000-8000-000000000005",
+  exportId: "0198c0de-0000-4000-8000-000000000006",
 };
 const senders: Sender[] = [];
 const shutOut: Sender[] = [];
@@ -559,6 +568,7 @@ async function populate(): Promise<Place> {
     cursor,
     invitationId: await invite(company),
     ...(await hook(company)),
+    exportId: await newExport(fixture, company),
   };
 }
 

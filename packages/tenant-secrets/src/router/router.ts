@@ -5,6 +5,7 @@ import {
   catalogOperations,
   companiesOperations,
   companyRegionOperations,
+  exportOperations,
   invitationLinkOperations,
   invitationOperations,
   keyOperations,
@@ -247,6 +248,13 @@ export const appRouter = router({
       replay: async ({ webhooks }, caller, asked) => ({
         deliveries: await webhooks.deliveries.replay(caller, asked),
       }),
+    }),
+  ),
+
+  exports: router(
+    procedures(exportOperations, {
+      list: ({ exports }, caller, query) => exports.list(caller, query),
+      receipt: ({ exports }, caller, named) => exports.receipt(caller, named),
     }),
   ),
 

@@ -1,9 +1,10 @@
 import { createAuthorize, type VaultHandlers } from "./authorize.ts";
 import { createSecretChecks, type SecretChecks, type SecretChecksParts } from "./checks.ts";
+import { createExport, type ExportParts } from "./export.ts";
+import { createImport } from "./import.ts";
 import { createReadAudit } from "./read-audit.ts";
 import { createReads, type Reads } from "./reads.ts";
 import { createReveal } from "./reveal.ts";
-import { createSecretFiles } from "./secret-files.ts";
 import { createVersions } from "./versions.ts";
 import { createWebhooks, type Webhooks } from "./webhooks.ts";
 import { createWrites } from "./writes.ts";
@@ -23,7 +24,7 @@ export interface Vault
   expiredReads(): number;
 }
 
-export function createVault(parts: SecretChecksParts): Vault {
+export function createVault(parts: SecretChecksParts & ExportParts): Vault {
   const authorize = createAuthorize(parts);
   const record = createReadAudit(parts.audit);
   const writes = createWrites(parts, authorize);
@@ -32,7 +33,8 @@ export function createVault(parts: SecretChecksParts): Vault {
     ...createReveal(parts, authorize, record),
     ...createWebhooks(parts, authorize, record),
     ...createVersions(parts, authorize),
-    ...createSecretFiles(parts, authorize),
+    ...createImport(parts, authorize),
+    ...createExport(parts, authorize),
     ...writes,
     // This `write` also checks the value with its provider, if asked to.
     ...createSecretChecks(parts, authorize, writes.write),

@@ -2,6 +2,7 @@ import type { Decrypter, Encrypter } from "age-encryption";
 import { z } from "zod";
 import { TenantSecretsError } from "@repo/catalog";
 import { Argon2Parameters, passphraseFault } from "@repo/envelope";
+import { addRecipients } from "../age-recipients.ts";
 import { passphraseIdentity, passphraseRecipient } from "./age-passphrase.ts";
 
 /** The recipients of a backup: the holders of identities, or of a passphrase. */
@@ -86,7 +87,7 @@ export async function encryptBackup(content: BackupContent, lock: BackupLock): P
       throw invalid(`The backup's passphrase ${fault}. Take six random words or more.`);
     encrypter.addRecipient(passphraseRecipient(lock.passphrase));
   } else {
-    addRecipients(encrypter, lock.recipients);
+    addBackupRecipients(encrypter, lock.recipients);
   }
   const plaintext = Buffer.from(JSON.stringify({ format, ...content }, undefined, 2), "utf8");
   try {
@@ -166,22 +167,13 @@ function isPlace(part: PropertyKey): boolean {
 /** @throws {TenantSecretsError} INVALID_INPUT without recipients, or for an invalid one */
 export async function checkRecipients(recipients: readonly string[]): Promise<void> {
   const { Encrypter } = await loadAge();
-  addRecipients(new Encrypter(), recipients);
+  addBackupRecipients(new Encrypter(), recipients);
 }
 
-function addRecipients(encrypter: Encrypter, recipients: readonly string[]): void {
+/** A recipient that the configuration has twice is one. */
+function addBackupRecipients(encrypter: Encrypter, recipients: readonly string[]): void {
   if (recipients.length === 0) throw invalid("A backup has at least one recipient.");
-  for (const recipient of new Set(recipients)) addRecipient(encrypter, recipient);
-}
-
-function addRecipient(encrypter: Encrypter, recipient: string): void {
-  const refused = "A recipient is the public key that age-keygen prints: age1 and 58 more characters.";
-  if (!/^age1[02-9ac-hj-np-z]{58}$/.test(recipient)) throw invalid(refused);
-  try {
-    encrypter.addRecipient(recipient);
-  } catch {
-    throw invalid(`${refused} One of these has a typing error.`);
-  }
+  addRecipients(encrypter, [...new Set(recipients)]);
 }
 
 function addIdentities(decrypter: Decrypter, identityFile: string): void {

@@ -1,8 +1,9 @@
-import { eq, sql } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import { z } from "zod";
 import type { AuditLog, SigningKey } from "@repo/audit-log";
 import { tables, type Database, type Statements } from "@repo/db";
 import { systemCaller } from "@repo/catalog";
+import { clockMs } from "../../access/clock.ts";
 import { audited, type Operations } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import type { Mailing } from "../../companies/mailing.ts";
@@ -188,13 +189,4 @@ async function subdomainOf(statements: Statements, companyId: string): Promise<s
 async function findReceipt(statements: Statements, run: string): Promise<string | undefined> {
   const [row] = await statements.select({ report: runs.report }).from(runs).where(eq(runs.id, run));
   return row?.report ?? undefined;
-}
-
-/** The database's clock, in milliseconds of Unix time. */
-export async function clockMs(statements: Statements): Promise<number> {
-  const [clock] = await statements.execute<{ now: number }>(
-    sql`select floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now`,
-  );
-  if (clock === undefined) throw new Error("a clock has one time");
-  return clock.now;
 }

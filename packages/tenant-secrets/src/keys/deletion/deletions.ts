@@ -8,6 +8,7 @@ import {
   Subdomain,
   TenantSecretsError,
 } from "@repo/catalog";
+import { clockMs } from "../../access/clock.ts";
 import { audited, type Operations, type Transaction } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { changeCompany, describeCompany, requireHome } from "../../companies/companies.ts";
@@ -18,7 +19,7 @@ import { findCompany } from "../shredding/company-to-shred.ts";
 import type { ShredOptions } from "../shredding/shred-company.ts";
 import { shredParameters, type Shredding } from "../shredding/shredding.ts";
 import { readyToTell } from "./deletion-mails.ts";
-import { clockMs, DeletionInput, type DeletionRun, newDeletion } from "./deletion-run.ts";
+import { DeletionInput, type DeletionRun, newDeletion } from "./deletion-run.ts";
 import { type DeletionMeasurements, measureDeletions } from "./measure.ts";
 
 const { companies, runs, shreddings } = tables;

@@ -2,7 +2,6 @@ import { z } from "zod";
 import {
   type Actor,
   type ComparedEntry,
-  type ExportedSecrets,
   lastFourOf,
   malformedInput,
   maxBatchSecrets,
@@ -10,30 +9,20 @@ import {
   UnreadEntry,
   vaultOperations,
 } from "@repo/catalog";
-import {
-  type Comparison,
-  type FileEntry,
-  planImport,
-  type PlannedEntry,
-  writeEnvFile,
-  writeJsonFile,
-} from "@repo/catalog/file-formats";
+import { type Comparison, type FileEntry, planImport, type PlannedEntry } from "@repo/catalog/file-formats";
 import { Plaintext, sameBytes } from "@repo/envelope";
 import type { EventDetails } from "../access/operation.ts";
-import { covers, permits, refusal } from "../access/permissions.ts";
+import { permits, refusal } from "../access/permissions.ts";
 import type { Company } from "../companies/companies.ts";
 import { supported } from "../stores/capabilities.ts";
-import { decryptEach } from "../stores/decrypt.ts";
 import type { BatchWrite, SecretStore, StoredSecret } from "../stores/store.ts";
 import { checkInput, type Authorize, type VaultHandlers, type VaultParts } from "./authorize.ts";
+import { readBatches, wipe } from "./read-values.ts";
 
-/** The maximum size of an export, in bytes of UTF-8. */
-const maxExportBytes = 16 * 1024 * 1024;
+type ImportHandlers = Pick<VaultHandlers, "planImport" | "import">;
 
-type FileHandlers = Pick<VaultHandlers, "planImport" | "import" | "export">;
-
-/** Imports and exports many secrets as one file. The file's entries are validated here, after the permission check. */
-export function createSecretFiles({ catalog }: VaultParts, authorize: Authorize): FileHandlers {
+/** Imports many secrets as one file. The file's entries are validated here, after the permission check. */
+export function createImport({ catalog }: VaultParts, authorize: Authorize): ImportHandlers {
   return {
     planImport: (scope, input) =>
       authorize(
@@ -92,51 +81,6 @@ export function createSecretFiles({ catalog }: VaultParts, authorize: Authorize)
           return { written: await supported(store, "batches").writeMany(current, { writes, requestId }) };
         } finally {
           for (const { plaintext } of writes) plaintext.wipe();
-        }
-      }),
-
-    export: (scope, { format, purpose }) =>
-      authorize({ operation: vaultOperations.export, scope }, async ({ caller, company }, store, steps) => {
-        const { secrets, unreachable } = await store.list(company);
-        if (unreachable !== undefined) throw unreachable;
-        const inCatalog = secrets
-          .map(({ secretKey }) => secretKey)
-          .filter((secretKey) => covers(caller.actor, secretKey));
-        const leftOut = inCatalog.flatMap((secretKey): ExportedSecrets["leftOut"] => {
-          const entry = catalog.find(secretKey);
-          if (entry === undefined) return [{ secretKey, reason: "not-in-catalogue" }];
-          return entry.writeOnly ? [{ secretKey, reason: "write-only" }] : [];
-        });
-        const withheld = new Set(leftOut.map(({ secretKey }) => secretKey));
-        const unusable: string[] = [];
-        const current = await readBatches(store, company, {
-          secretKeys: inCatalog.filter((secretKey) => !withheld.has(secretKey)),
-          onUnusable: (secretKey) => unusable.push(secretKey),
-        });
-        try {
-          const exported = [...current].toSorted(([a], [b]) => (a < b ? -1 : 1));
-          const entries = exported.map(([secretKey, { plaintext }]) => ({
-            secretKey,
-            text: plaintext.reveal(),
-          }));
-          const file = format === "env" ? writeEnvFile(entries) : writeJsonFile(entries);
-          const events = exported.map(([secretKey, { version }]) => ({
-            secretKey,
-            version,
-            reason: purpose,
-          }));
-          // An export without secrets is audited too.
-          await steps.recordTogether(events.length === 0 ? [{ reason: purpose }] : events);
-          return {
-            file,
-            secretKeys: exported.map(([secretKey]) => secretKey),
-            leftOut: [
-              ...leftOut,
-              ...unusable.map((secretKey) => ({ secretKey, reason: "unusable" as const })),
-            ].toSorted((a, b) => (a.secretKey < b.secretKey ? -1 : 1)),
-          };
-        } finally {
-          wipe(current);
         }
       }),
   };
@@ -201,46 +145,4 @@ function otherFile(): TenantSecretsError {
     "INVALID_INPUT",
     "Nothing was written: the plan has secrets that this file lacks, or that are refused. Plan the import again.",
   );
-}
-
-/** Reads all secrets that exist. The caller zeroes the values. */
-async function readBatches(
-  store: SecretStore,
-  company: Company,
-  {
-    secretKeys,
-    onUnusable,
-  }: { readonly secretKeys: readonly string[]; readonly onUnusable?: (secretKey: string) => void },
-): Promise<ReadonlyMap<string, StoredSecret>> {
-  const found = new Map<string, StoredSecret>();
-  let bytes = 0;
-  try {
-    for (let start = 0; start < secretKeys.length; start += maxBatchSecrets) {
-      const batch = await decryptEach(
-        secretKeys.slice(start, start + maxBatchSecrets),
-        (secretKey) => store.find(company, secretKey),
-        onUnusable,
-      );
-      for (const [secretKey, secret] of batch) {
-        found.set(secretKey, secret);
-        bytes += secret.plaintext.bytes.length;
-      }
-      if (bytes > maxExportBytes) throw tooLarge();
-    }
-    return found;
-  } catch (error) {
-    wipe(found);
-    throw error;
-  }
-}
-
-function tooLarge(): TenantSecretsError {
-  return new TenantSecretsError(
-    "NOT_SUPPORTED",
-    `The values are more than ${maxExportBytes} bytes together, which is too much for one file: use API keys that cover some of the secret keys each.`,
-  );
-}
-
-function wipe(secrets: ReadonlyMap<string, StoredSecret>): void {
-  for (const { plaintext } of secrets.values()) plaintext.wipe();
 }
