@@ -38,6 +38,22 @@ test("docs/configuration.md lists every variable that only the command line or t
   );
 });
 
+test("each variable is named in the notes of the release that brought it, and one that is gone in those of the release that took it", () => {
+  const folder = path.join(root, "docs/releases");
+  const sections = readdirSync(folder).map((file) => {
+    const notes = readFileSync(path.join(folder, file), "utf8");
+    return notes.split(/^## /m).find((part) => part.startsWith("Variables")) ?? "";
+  });
+  const namedIn = (lines: readonly string[]) =>
+    new Set(lines.flatMap((line) => line.match(/(?<=`)[A-Z]+(?:_[A-Z]+)*(?=`)/g) ?? []));
+  const lines = sections.flatMap((section) => section.split("\n"));
+  const [named, gone] = [namedIn(lines), namedIn(lines.filter((line) => line.startsWith("- Removed")))];
+  const all = ["The API", "The command line", "The local start"].flatMap(documented);
+  expect(all.filter((name) => !named.has(name))).toEqual([]);
+  expect([...named].filter((name) => !all.includes(name) && !gone.has(name))).toEqual([]);
+  expect(named.size).toBeGreaterThan(60);
+});
+
 /** The environment with what every process needs, and these. */
 function readWith(variables: Readonly<Record<string, string>>) {
   const url = "postgres://user:fake@db.example/tenant_secrets";

@@ -3,15 +3,16 @@ import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import { connectDatabase, migrateDatabase } from "@repo/db";
+import { connectDatabase, type Database, migrateDatabase } from "@repo/db";
 import { createEmptyDatabase, type TestDatabase } from "@repo/db/testing";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
-import { createTenantSecrets } from "@repo/tenant-secrets";
+import { createTenantSecrets, type TenantSecrets } from "@repo/tenant-secrets";
 import { createTenantSecretsClient } from "@repo/tenant-secrets/client";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
 import { operator } from "./testing/fixture.ts";
 import { unpackLastRelease, type LastRelease } from "./testing/last-release.ts";
 import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts";
@@ -42,10 +43,10 @@ afterAll(async () => {
   await last.remove();
 });
 
-/** Runs in the folder of the last release's API: migrates, makes companies, and prints an API key for them. */
+/** Runs in the folder of the last release's API: migrates, makes companies, and prints an API key for them, and an operator's token. */
 const preparation = `
   import { randomBytes } from "node:crypto";
-  import { connectDatabase, migrateDatabase } from "@repo/db";
+  import { connectDatabase, type Database, migrateDatabase } from "@repo/db";
   import { deliveryChatCatalog } from "@repo/delivery-chat";
   import { createInfisicalClient } from "@repo/infisical";
   import { createTenantSecrets } from "@repo/tenant-secrets";
@@ -62,20 +63,41 @@ const preparation = `
     name: "load", companies, platform: true, verbs: ["describe", "use", "write", "delete"], secretKeys: ["*"],
     expiresAt: new Date(Date.now() + 3_600_000),
   });
-  console.log(apiKey);
+  const { token } = await secrets.admin.operators.create(operator, { name: "test", expiresAt: new Date(Date.now() + 3_600_000) });
+  console.log(JSON.stringify({ apiKey, token }));
   await secrets.stop();
   await database.close();
   process.exit(0);
 `;
 
-async function prepareWithLastRelease(): Promise<string> {
-  const file = path.join(last.folder, "apps/hono-api/src/prepare.ts");
-  await writeFile(file, preparation);
+/** Runs in the folder of the last release's API: verifies the audit log, and prints what it finds. */
+const verification = `
+  import { connectDatabase } from "@repo/db";
+  import { deliveryChatCatalog } from "@repo/delivery-chat";
+  import { createInfisicalClient } from "@repo/infisical";
+  import { createTenantSecrets } from "@repo/tenant-secrets";
+  const { urls, emulator } = JSON.parse(process.argv[2]);
+  const database = connectDatabase({ applicationUrl: urls.application, maintenanceUrl: urls.maintenance });
+  const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
+  const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, cache: false });
+  const operator = { actor: { kind: "operator", id: "test-operator" } };
+  console.log(JSON.stringify((await secrets.admin.audit.verify(operator, { settledAfterMs: 0 })).findings));
+  await secrets.stop();
+  await database.close();
+  process.exit(0);
+`;
+
+/** @returns the last line that the program printed, as JSON */
+async function runWithLastRelease(program: string): Promise<unknown> {
+  const file = path.join(last.folder, `apps/hono-api/src/program-${randomBytes(4).toString("hex")}.ts`);
+  await writeFile(file, program);
   const { siteUrl, clientId, clientSecret, projectId } = emulator;
   const given = { urls: database.urls, emulator: { siteUrl, clientId, clientSecret, projectId }, companies };
   const { stdout } = await promisify(execFile)(process.execPath, [file, JSON.stringify(given)]);
-  return stdout.trim();
+  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
 }
+
+const Prepared = z.object({ apiKey: z.string(), token: z.string() });
 
 interface Serving {
   readonly process: ServerProcess;
@@ -84,8 +106,10 @@ interface Serving {
 
 async function start(which: "last" | "new"): Promise<Serving> {
   const limits = { RATE_LIMIT_CALLS_PER_SECOND: "100000", RATE_LIMIT_COMPANY_CALLS_PER_SECOND: "100000" };
+  // The last release does not know it, and ignores it.
+  const settings = { ...limits, RUNS_RETENTION_DAYS: "30" };
   const started = startServer(
-    { ...variablesOf(database.urls, emulator), ...limits },
+    { ...variablesOf(database.urls, emulator), ...settings },
     "server",
     which === "last" ? path.join(last.folder, "apps/hono-api/src") : undefined,
   );
@@ -151,7 +175,7 @@ async function stop({ process: stopping }: Serving): Promise<void> {
 }
 
 test("an upgrade from the last release and a rollback to it fail no request, and lose no value, version or event", async () => {
-  const credential = await prepareWithLastRelease();
+  const { apiKey: credential, token } = Prepared.parse(await runWithLastRelease(preparation));
   const before = await start("last");
   let serving = [before.url];
   const load = startLoad(credential, () => serving);
@@ -164,6 +188,9 @@ test("an upgrade from the last release and a rollback to it fail no request, and
   const after = await start("new");
   serving = [before.url, after.url];
   await load.goOn(120);
+  const pruned = await pruneARun("acmecorp");
+  for (const { url } of [before, after])
+    expect(await eventsOf(pruned, { url, token })).toEqual(["run.prune"]);
   serving = [after.url];
   await load.goOn(30);
   await stop(before);
@@ -179,6 +206,7 @@ test("an upgrade from the last release and a rollback to it fail no request, and
   await load.goOn(60);
   const sealed = await lastBatch();
   await expect.poll(lastBatch, { timeout: 20_000 }).toBeGreaterThan(sealed);
+  expect(await eventsOf(pruned, { url: back.url, token })).toEqual(["run.prune"]);
   const written = await load.end();
   await stop(back);
   expect(load.failures, before.process.output()).toEqual([]);
@@ -186,8 +214,37 @@ test("an upgrade from the last release and a rollback to it fail no request, and
   for (const { process: each } of [before, after, back])
     expect(each.output()).not.toContain('"level":"error"');
   console.log(`${load.calls()} calls, none failed, of release ${last.release} and this one`);
+  expect(await runWithLastRelease(verification)).toEqual([]);
   await expectWhole(written);
 });
+
+/** Deletes an old run of a company by this release's job, whose action the last release does not know. @returns its id */
+async function pruneARun(subdomain: string): Promise<string> {
+  const sql = postgres(database.superuserUrl, { max: 1 });
+  const [run] = await sql<{ id: string }[]>`
+    insert into runs (kind, phase, subject, company_id, input, facts, requested_by_kind, requested_by_id, state, finished_at)
+    select 'rotate-secret', 'done', 'test', id, '{}', '{}', 'job', 'test', 'done', now() - interval '31 days' from companies where subdomain = ${subdomain}
+    returning id`;
+  await sql.end();
+  await withThisRelease(async ({ admin }) => {
+    expect(await admin.retention.pruneRuns(AbortSignal.timeout(10_000))).toBe(1);
+  });
+  return run?.id ?? "";
+}
+
+/** The actions of the events about a run of acmecorp, by the API of a release. */
+async function eventsOf(
+  run: string,
+  { url, token: credential }: { readonly url: string; readonly token: string },
+) {
+  const { trpc } = createTenantSecretsClient({ url, credential, catalog: deliveryChatCatalog });
+  const { events } = await trpc.audit.list.query({
+    company: "acmecorp",
+    actions: ["run.prune", "run.cancel"],
+    limit: 10,
+  });
+  return events.filter(({ subject }) => subject === run).map(({ action }) => action);
+}
 
 /** The index of the last batch of the audit log. */
 async function lastBatch(): Promise<number> {
@@ -202,16 +259,7 @@ async function lastBatch(): Promise<number> {
 
 /** Compares what the load has written with what there is, by this release's programs. */
 async function expectWhole(written: ReadonlyMap<string, readonly string[]>): Promise<void> {
-  const { application, maintenance } = database.urls;
-  const connection = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
-  try {
-    const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
-    const secrets = createTenantSecrets({
-      database: connection,
-      infisical,
-      catalog: deliveryChatCatalog,
-      cache: false,
-    });
+  await withThisRelease(async (secrets, connection) => {
     for (const [place, values] of written) {
       const [company = "", secretKey = ""] = place.split(" ");
       const rows = await connection.acrossCompanies((statements) =>
@@ -224,6 +272,24 @@ async function expectWhole(written: ReadonlyMap<string, readonly string[]>): Pro
     }
     const { findings } = await secrets.admin.audit.verify(operator, { settledAfterMs: 0 });
     expect(findings).toEqual([]);
+  });
+}
+
+async function withThisRelease(
+  work: (secrets: TenantSecrets<typeof deliveryChatCatalog>, connection: Database) => Promise<void>,
+): Promise<void> {
+  const { application, maintenance } = database.urls;
+  const connection = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
+  try {
+    const infisical = createInfisicalClient({ ...emulator, environment: "dev" });
+    const secrets = createTenantSecrets({
+      database: connection,
+      infisical,
+      catalog: deliveryChatCatalog,
+      cache: false,
+      retention: { runDays: 30 },
+    });
+    await work(secrets, connection);
     await secrets.stop();
   } finally {
     await connection.close();

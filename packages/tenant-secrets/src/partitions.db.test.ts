@@ -95,7 +95,11 @@ test("people, mirrors, migrations there and back, jobs and the audit log work on
   });
   expect(await secrets.authenticate({ credential: apiKey })).toMatchObject({ actor: { kind: "service" } });
 
-  const tasks = createTasks({ database, secrets, log: () => {} });
+  const retaining = fixture.another({ retention: { versions: 1, runDays: 30 } });
+  await superuser`update runs set finished_at = now() - interval '31 days' where kind = 'migrate'`;
+  const runsDue = (await superuser`select from runs where kind = 'migrate'`).length;
+  expect((await retaining.retention.measure())["prune-runs"]?.due).toBe(runsDue);
+  const tasks = createTasks({ database, secrets: retaining, log: () => {} });
   await superuser`insert into write_requests (company_id, actor_kind, actor_id, request_id, body_mac, answer, created_at)
     select id, 'job', 'test', 'old-' || n, '', '[1]', now() - interval '25 hours' from companies, generate_series(1, 700) n`;
   for (const name of [
@@ -103,6 +107,7 @@ test("people, mirrors, migrations there and back, jobs and the audit log work on
     "forget-deliveries",
     "destroy-old-versions",
     "purge-removed-secrets",
+    "prune-runs",
     "remind-of-expiry",
     "settle-outside-writes",
     "sweep-mirrors",
@@ -111,6 +116,7 @@ test("people, mirrors, migrations there and back, jobs and the audit log work on
     await tasks[name]?.({}, { signal: new AbortController().signal });
   }
   expect(await superuser`select from write_requests where request_id like 'old-%'`).toHaveLength(0);
+  expect(await superuser`select from runs where kind = 'migrate'`).toHaveLength(0);
   await secrets.flush();
   const sealer = secrets.createSealer({ onSealed: () => {}, onAlarm: () => {}, heartbeatMs: 0 });
   await sealer.tick();

@@ -244,7 +244,7 @@ interface ByLabel<Read extends ByValue | Promise<ByValue> = ByValue> {
 const sharedMs = 1000;
 
 /** Longer where the answer takes an index of all replaced versions, and the jobs run once an hour. */
-const retentionSharedMs = 60_000;
+const retentionSharedMs = 300_000;
 
 /** An answer that is shared for a while. Where there is none, the scrape goes on with `otherwise`. */
 function sharedFor<T>(

@@ -143,12 +143,16 @@ function dueVersions({ versions, versionDays }: Kept, which: SQL): SQL {
     where place > ${beside} and replaced_at <= ${daysAgo(versionDays)} and not ${isPrevious}`;
 }
 
-/** Versions whose values this region has to destroy, as rows with `since`. */
+/** Secrets that a measurement looks at, in their order: a lowered setting may make more of them due than a scrape can wait for. */
+const mostMeasured = 10_000;
+
+/** Versions whose values this region has to destroy, of so many secrets, as rows with `since`. */
 export function allDueVersions(kept: Kept, isServed: SQL): SQL {
   return sql`select since from (${dueVersions(
     kept,
     sql`(company_id, secret_key) in (select company_id, secret_key from company_secret_versions
       where ${isReplaced} group by company_id, secret_key
-      having count(*) >= ${kept.versions} and min(replaced_at) <= ${daysAgo(kept.versionDays)})`,
+      having count(*) >= ${kept.versions} and min(replaced_at) <= ${daysAgo(kept.versionDays)}
+      order by company_id, secret_key limit ${mostMeasured})`,
   )} and ${isServed} and ${isAtRest}) due`;
 }

@@ -96,3 +96,12 @@ test("runs have no time where they are kept for good, and the audit log neither"
   expect(jobs).not.toContain("prune-runs");
   expect(jobs).not.toContain("prune-audit-events");
 });
+
+test("no event is pruned while a process is there that keeps them for good", async () => {
+  const forGood = fixture.another({ retention: {} });
+  const serving = await forGood.serve(fixture.urls.listener, () => {});
+  expect(Object.keys(await secrets.retention.measure())).not.toContain("prune-audit-events");
+  expect(Object.keys(await secrets.retention.measure())).not.toContain("prune-runs");
+  await serving.stop();
+  expect(Object.keys(await secrets.retention.measure())).toContain("prune-audit-events");
+});
