@@ -67,7 +67,7 @@ function Lights({ lights }: { readonly lights: readonly Light[] }): ReactNode {
 
 function AuditLog({ audit }: { readonly audit: Health["audit"] }): ReactNode {
   if (audit === undefined) return <Untold title="Audit log" />;
-  const { sealed, unsealed, lagSeconds, verification, alarms } = audit;
+  const { sealed, unsealed, lagSeconds, verification, failover, alarms } = audit;
   return (
     <Section title="Audit log">
       {alarms.map((alarm) => (
@@ -100,6 +100,11 @@ function AuditLog({ audit }: { readonly audit: Health["audit"] }): ReactNode {
                   ? "All well"
                   : `${verification.findings} changes`,
           },
+          ...(failover === undefined
+            ? []
+            : [
+                { label: `Failed over after batch ${failover.afterBatch}`, value: <Time at={failover.at} /> },
+              ]),
         ]}
       />
     </Section>

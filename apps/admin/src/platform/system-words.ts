@@ -91,5 +91,7 @@ export const alarmWords: Readonly<Record<Alarm, string>> = {
   AUDIT_CHANGED:
     "A checkpoint was removed or changed, or the nightly verification has findings: “secrets audit verify” names them.",
   AUDIT_RESTORED: "The database was restored from another cluster.",
+  AUDIT_FAILED_OVER:
+    "A standby was promoted, or the server was restored to a point in time, and no operator has acknowledged it. If it was meant: “secrets audit acknowledge-failover --checkpoints api.log”.",
   AUDIT_NOT_SEALED: "Sealing fails: the database is unavailable, or the last checkpoint cannot be continued.",
 };

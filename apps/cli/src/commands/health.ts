@@ -29,6 +29,7 @@ audit log with its alarms. For operators.`,
         ],
       ),
     );
+    if (audit?.failover !== undefined) print(`\n${failoverText(audit.failover)}`);
     if (jobs === undefined || jobs.tasks.length === 0) return;
     print("");
     print(
@@ -42,6 +43,11 @@ audit log with its alarms. For operators.`,
     );
   },
 });
+
+function failoverText({ afterBatch, at }: { readonly afterBatch: number; readonly at: Date }): string {
+  return `The database was failed over, or restored to a point in time, after batch ${afterBatch} of the audit log, which goes on since ${minute(at)}.
+No operator has acknowledged it. If it was meant: audit acknowledge-failover --checkpoints api.log`;
+}
 
 interface Audit {
   readonly unsealed: number;

@@ -75,9 +75,19 @@ export const systemOperations = {
               findings: count,
             })
             .optional(),
+          /** The last failover or restore to a point in time, until an operator acknowledges it. `at`: when it was first sealed after it. */
+          failover: z.object({ afterBatch: count, at: z.date() }).optional(),
           /** Those whose reason holds now; docs/audit-log.md says what to do. */
           alarms: z
-            .array(z.enum(["AUDIT_LAGS", "AUDIT_NOT_SEALED", "AUDIT_RESTORED", "AUDIT_CHANGED"]))
+            .array(
+              z.enum([
+                "AUDIT_LAGS",
+                "AUDIT_NOT_SEALED",
+                "AUDIT_RESTORED",
+                "AUDIT_FAILED_OVER",
+                "AUDIT_CHANGED",
+              ]),
+            )
             .readonly(),
         })
         .optional(),

@@ -210,6 +210,31 @@ test("until an operator acknowledges it, each lost checkpoint is a finding, and 
   // Checkpoints of the same index from before and after are two.
   expect(failover?.lost.every(({ timeline }) => timeline === 1)).toBe(true);
   expect(verification.notices.join()).toContain('run "audit acknowledge-failover"');
+  const { audit } = await processes[0].admin.system.health(operator);
+  expect(audit).toMatchObject({
+    failover: { afterBatch: failover?.after.batch, at: failover?.sealedAt },
+    // A verification has findings besides.
+    alarms: expect.arrayContaining(["AUDIT_FAILED_OVER"]),
+  });
+});
+
+test("the state of the system finds a failover after one checkpoint, after many, and where none is", async () => {
+  const looked = async () => (await processes[1].admin.system.health(operator)).audit?.failover?.afterBatch;
+  const [row] = await superuser<{ first: number; last: number }[]>`
+    select min(index)::int as first, max(index)::int as last from audit_checkpoints`;
+  const { first = 0, last = 0 } = row ?? {};
+  for (const after of [first, first + 1, last - 2, last - 1]) {
+    await whileTampered(
+      [`update audit_checkpoints set timeline = case when index <= ${after} then 1 else 2 end`],
+      async () => {
+        await expect.poll(looked, { timeout: 5000 }).toBe(after);
+      },
+    );
+  }
+  for (const timeline of ["2", "null", `case when index <= ${first + 1} then null else 2 end`])
+    await whileTampered([`update audit_checkpoints set timeline = ${timeline}`], async () => {
+      await expect.poll(looked, { timeout: 5000 }).toBeUndefined();
+    });
 });
 
 test("a forged acknowledgement excuses nothing", async () => {
@@ -299,6 +324,9 @@ test("afterwards exactly that loss is a notice, which says how much was lost and
   );
   // Without the archive, too, in which the loss would not show.
   expect(kindsOf(await verify([]))).toEqual([]);
+  await expect
+    .poll(async () => (await processes[0].admin.system.health(operator)).audit)
+    .toMatchObject({ failover: undefined, alarms: [] });
 });
 
 test("another lost checkpoint, a cut of the promoted log and a removed acknowledgement are findings still", async () => {

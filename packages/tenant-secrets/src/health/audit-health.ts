@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Statements } from "@repo/db";
 import type { SystemHealth } from "@repo/catalog";
 import { z } from "zod";
+import { selectOpenFailover } from "../audit/last-failover.ts";
 import { selectProof } from "../audit/proof.ts";
 
 type AuditHealth = NonNullable<SystemHealth["audit"]>;
@@ -33,13 +34,26 @@ export async function selectAuditHealth(statements: Statements): Promise<AuditHe
     from (values (1)) one left join lateral (
       select to_xid, floor, sealed_at, cluster from audit_checkpoints order by index desc limit 1) last on true`);
   const { lagSeconds, sealedSecondsAgo, restored } = Sealing.parse(rows[0]);
+  const failover = await selectOpenFailover(statements);
   const alarms = {
     AUDIT_LAGS: lagSeconds > lagAfterSeconds,
     AUDIT_NOT_SEALED: sealedSecondsAgo === null || sealedSecondsAgo > notSealedAfterSeconds,
     AUDIT_RESTORED: restored,
+    AUDIT_FAILED_OVER: failover !== undefined,
     AUDIT_CHANGED: proof.verification?.outcome === "changed",
   };
-  return { ...proof, lagSeconds, alarms: alarmCodes.filter((code) => alarms[code]) };
+  return {
+    ...proof,
+    lagSeconds,
+    failover: failover && { afterBatch: failover.batch, at: failover.sealedAt },
+    alarms: alarmCodes.filter((code) => alarms[code]),
+  };
 }
 
-const alarmCodes = ["AUDIT_LAGS", "AUDIT_NOT_SEALED", "AUDIT_RESTORED", "AUDIT_CHANGED"] as const;
+const alarmCodes = [
+  "AUDIT_LAGS",
+  "AUDIT_NOT_SEALED",
+  "AUDIT_RESTORED",
+  "AUDIT_FAILED_OVER",
+  "AUDIT_CHANGED",
+] as const;
