@@ -45,12 +45,18 @@ async function waitFor(api: Api, id: string): Promise<RunDescription> {
 export const takeOverCommand = defineCommand({
   positionals: ["company"],
   options: {
-    from: { type: "string", required: true, value: "region", help: "The home that is lost" },
+    from: {
+      type: "string",
+      required: true,
+      value: "region",
+      help: "The home that is lost, or the region that a move goes to",
+    },
     yes: { type: "boolean", help: "Do not ask" },
   },
   details: `Run it in the region that is to become the home, when the home does not come back in time. It has the current values that
 had arrived; earlier versions, pending ones and what had not arrived are at the lost home alone. That one takes no write of
-the company from then on, and "companies leave" lists there what was lost. For operators.`,
+the company from then on, and "companies leave" lists there what was lost. Run at the home while the company is being moved, it
+ends the move to a region that is lost, and the writes go on here. For operators.`,
   examples: ["companies take-over acmecorp --from eu"],
   run: async ({ company, from, yes, json }) => {
     await confirm(`Take ${company} over? What has not arrived from ${from} is lost.`, yes);

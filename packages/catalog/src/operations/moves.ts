@@ -19,7 +19,8 @@ export const moveOperations = {
 
   /**
    * Makes this region the home of a company whose home is lost, with the current values that have arrived here. What had not arrived is
-   * lost; its old home lists it, should it come back, and takes no write from then on.
+   * lost; its old home lists it, should it come back, and takes no write from then on. At the home of a company that is being moved: ends
+   * the move to a region that is lost.
    */
   takeOver: operation({
     kind: "mutation",

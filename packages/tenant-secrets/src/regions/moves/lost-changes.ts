@@ -10,7 +10,7 @@ import { requireSigned, selectArrived } from "./arrived.ts";
 const { regionCopies } = tables;
 
 /** The name of the copy of kind "move" with which a region says what it had when it took a company over from a lost home. */
-const takenName = "taken";
+export const takenName = "taken";
 
 const Taken = z.object({ format: z.literal(1), revisions: z.record(z.string(), z.string()) });
 

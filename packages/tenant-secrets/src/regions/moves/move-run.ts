@@ -13,8 +13,8 @@ import type { RegionRegistry } from "../registry.ts";
 import { findClaim, leaveHome } from "./leave.ts";
 import { isNotTaken, offerCompany } from "./offer.ts";
 
-const Input = z.strictObject({ to: z.string() });
-export type MoveInput = z.infer<typeof Input>;
+export const MoveInput = z.strictObject({ to: z.string() });
+export type MoveInput = z.infer<typeof MoveInput>;
 
 const Facts = z.strictObject({
   /** Of the home that is left; null before the company was offered. */
@@ -135,7 +135,7 @@ export function defineMove(parts: MoveParts): MoveRun {
     cancellable: false,
     fatal: new Set(["CONFLICT", "NOT_FOUND"]),
     first: "offer",
-    input: Input,
+    input: MoveInput,
     facts: Facts,
     phases: { offer, wait, leave },
     background: { callerOf: () => mover, tools: () => ({}) },

@@ -348,3 +348,89 @@ test("what cannot be moved is refused before anything is held", async () => {
   await eu.secrets.suspension.suspend(operator, company);
   expect(await refusal("us")).toContain("suspended");
 });
+
+/** A move to us, to the moment when eu waits for us to take the company over. */
+async function offered(company: string): Promise<string> {
+  const { run } = await eu.secrets.moves.move(operator, company, "us");
+  const stop = new AbortController();
+  const driving = eu.secrets.runs.work["move-company"]?.(run, stop.signal).catch(() => {});
+  await vi.waitFor(async () => expect((await eu.secrets.runs.get(operator, run)).phase).toBe("wait"), minute);
+  stop.abort();
+  await driving;
+  return run;
+}
+
+/** As if three minutes had passed since the offer. */
+const passOffer = (run: string) =>
+  eu.sql`update runs set facts = jsonb_set(facts, '{offeredAtMs}', to_jsonb((facts->>'offeredAtMs')::float8 - 200000)) where id = ${run}`;
+
+const refused = (error: unknown) => (error instanceof Error ? error.message : "");
+
+test("a move whose other region is lost is ended by an operator, and the home goes on with its writes", async () => {
+  const company = await copied("CUSTOM_A");
+  expect(await eu.secrets.moves.takeOver(operator, company, "us").catch(refused)).toContain(
+    "not being moved",
+  );
+  await cutOff();
+  await cutOff(us, eu);
+  const run = await offered(company);
+  expect(await codeOf(own(eu, company).set("CUSTOM_A", "fake-held"))).toBe("STORE_UNAVAILABLE");
+  expect(await eu.secrets.moves.takeOver(operator, company, "us").catch(refused)).toMatch(/wait for \d+ s/);
+  await passOffer(run);
+  expect(await codeOf(eu.secrets.moves.takeOver(product, company, "us"))).toBe("FORBIDDEN");
+  const codes = await Promise.all(
+    Array.from({ length: 3 }, () => codeOf(eu.secrets.moves.takeOver(operator, company, "us"))),
+  );
+  expect(codes.toSorted()).toEqual(["CONFLICT", "CONFLICT", "no error"]);
+  expect((await eu.secrets.runs.get(operator, run)).state).toBe("cancelled");
+  await own(eu, company).set("CUSTOM_A", "fake-second");
+  expect(await homeOf(eu, company)).toBe("eu 3");
+  // It comes back without having heard of the offer.
+  for (const [from, to] of [
+    [eu, us],
+    [us, eu],
+  ] as const)
+    await to.sql`alter subscription ${to.sql(`copies_from_${from.region}_to_${to.region}`)} enable`;
+  await vi.waitFor(async () => {
+    await workIn(us);
+    expect(await own(us, company).get("CUSTOM_A")).toBe("fake-second");
+    expect(await homeOf(us, company)).toBe("eu 3");
+  }, minute);
+  await move(eu, us, company);
+  expect(await homeOf(us, company)).toBe("us 4");
+  expect((await eu.secrets.audit.verify(operator, {})).findings).toEqual([]);
+});
+
+test("a region that took a company over before it was lost is fenced when it comes back, and lists what it had written", async () => {
+  const company = await copied("CUSTOM_A");
+  await cutOff(us, eu);
+  const run = await offered(company);
+  await vi.waitFor(async () => {
+    await workIn(us);
+    expect(await homeOf(us, company)).toBe("us 2");
+  }, minute);
+  await cutOff();
+  await own(us, company).set("CUSTOM_B", "fake-written-there");
+  await passOffer(run);
+  await eu.secrets.moves.takeOver(operator, company, "us");
+  await own(eu, company).set("CUSTOM_A", "fake-written-here");
+  for (const [from, to] of [
+    [eu, us],
+    [us, eu],
+  ] as const)
+    await to.sql`alter subscription ${to.sql(`copies_from_${from.region}_to_${to.region}`)} enable`;
+  await vi.waitFor(
+    async () => expect(await codeOf(own(us, company).set("CUSTOM_A", "fake-late"))).toBe("WRONG_REGION"),
+    minute,
+  );
+  const { left, lost } = await vi.waitFor(() => us.secrets.moves.leave(operator, company, {}), minute);
+  expect(left).toBe(false);
+  expect(lost.map(({ secretKey }) => secretKey)).toContain("CUSTOM_B");
+  await us.secrets.moves.leave(operator, company, { acceptLoss: true });
+  await vi.waitFor(async () => {
+    await workIn(us);
+    expect(await own(us, company).get("CUSTOM_A")).toBe("fake-written-here");
+  }, minute);
+  expect(await homeOf(us, company)).toBe("eu 3");
+  expect(await homeOf(eu, company)).toBe("eu 3");
+});

@@ -1,4 +1,4 @@
-import { eq } from "drizzle-orm";
+import { and, count, eq, isNotNull } from "drizzle-orm";
 import { type Database, tables } from "@repo/db";
 import { readBeat } from "@repo/db/regions";
 import {
@@ -13,19 +13,22 @@ import {
 import { audited, type EventDetails, type Operations } from "../../access/operation.ts";
 import { actorColumns } from "../../access/request-ids.ts";
 import type { Companies } from "../../companies/companies.ts";
+import type { CompanyKeys } from "../../keys/company/company-keys.ts";
 import type { MasterKeys } from "../../keys/master/master-keys.ts";
 import type { RegionKeys } from "../../keys/region-keys.ts";
+import type { RunRow } from "../../runs/lease.ts";
 import type { CopiedKeys } from "../copied-keys.ts";
 import type { RegionRegistry } from "../registry.ts";
 import { findClaim, leaveHome } from "./leave.ts";
 import { findLostChanges, tellWhatWasTaken } from "./lost-changes.ts";
 import { readSaved, writeSaved } from "./lost-home.ts";
-import type { MoveRun } from "./move-run.ts";
+import { MoveInput, type MoveRun } from "./move-run.ts";
 import { takeOverOffered } from "./offered.ts";
 import { requireMovable } from "./offer.ts";
+import { takeBack } from "./take-back.ts";
 import { takeOver } from "./take-over.ts";
 
-const { companies: companyRows } = tables;
+const { companies: companyRows, companySecrets } = tables;
 
 /** How the home of a company becomes another region. */
 export interface Moves {
@@ -37,7 +40,8 @@ export interface Moves {
    */
   move(caller: Caller, company: string, to: string): Promise<{ readonly run: string }>;
   /**
-   * Makes this region the home of a company whose home is lost.
+   * Makes this region the home of a company whose home is lost. Of a company that is at home here and is being moved to a region that is
+   * lost, it ends the move, and this home goes on.
    *
    * @throws {TenantSecretsError} FORBIDDEN, NOT_FOUND; CONFLICT where its home is another one than is meant, or is still sending;
    *   INTEGRITY_FAILURE and KEY_UNAVAILABLE where its keys do not open
@@ -58,6 +62,7 @@ interface Dependencies {
   readonly registry: RegionRegistry;
   readonly regionKeys: RegionKeys;
   readonly copiedKeys: CopiedKeys;
+  readonly companyKeys: Pick<CompanyKeys, "secrets">;
   readonly run: MoveRun;
   readonly forget: (companyId: string) => void;
 }
@@ -79,6 +84,35 @@ export function createMoves(dependencies: Dependencies): Moves {
     await operations.authorize({ caller, action, ...toMove });
     const { company } = await companies.resolve({ caller, action }, subdomain);
     return { caller, action, company };
+  };
+
+  /** The company is at home here. */
+  const endMove = async (
+    operation: Awaited<ReturnType<typeof resolve>>,
+    from: string,
+  ): Promise<TakenOver> => {
+    const companyId = operation.company.id;
+    const keys = await dependencies.companyKeys.secrets(companyId);
+    try {
+      const signing = await regionKeys.signing();
+      const offeredAtMs = (row: RunRow, to: string) =>
+        MoveInput.parse(row.input).to === to ? run.factsOf(row).offeredAtMs : undefined;
+      const move = { kind: run.kind, offeredAtMs, cancel: run.cancel };
+      const asked = { companyId, from, ownRegion, registry, signing, keys, move };
+      await operations.inSteps({ ...operation, subject: from }, (steps) => takeBack(steps, asked));
+      const [counted] = await database.acrossCompanies((statements) =>
+        statements
+          .select({ secrets: count() })
+          .from(companySecrets)
+          .where(
+            and(eq(companySecrets.companyId, companyId), isNotNull(companySecrets.secretValueEncrypted)),
+          ),
+      );
+      return { secrets: counted?.secrets ?? 0, unreadable: [] };
+    } finally {
+      for (const { secret } of keys) secret.fill(0);
+      forget(companyId);
+    }
   };
 
   return {
@@ -103,8 +137,8 @@ export function createMoves(dependencies: Dependencies): Moves {
       const { id: companyId, home } = operation.company;
       const lost = await registry.find(from);
       if (lost === undefined) throw conflict(`Region ${from} is not known here.`);
-      if (home?.region !== from)
-        throw conflict(`The home of this company is ${home?.region ?? "this region"}, not ${from}.`);
+      if (home === undefined) return endMove(operation, from);
+      if (home.region !== from) throw conflict(`The home of this company is ${home.region}, not ${from}.`);
       const keys = await copiedKeys.secrets({ id: companyId, home });
       try {
         const beatAtMs = await readBeat(database, ownRegion, from);

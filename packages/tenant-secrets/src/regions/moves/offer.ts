@@ -15,7 +15,7 @@ export const takeOverMs = 60_000;
  * above. What arrives keeps the order in which it was committed, and no transaction lasts for the time between the two: a
  * region that had taken the company over would have said so before that beat.
  */
-const withdrawMs = 180_000;
+export const withdrawMs = 180_000;
 /** Of the other region, in milliseconds: later than that, nothing would tell that it has taken the company over. */
 const latestBeatMs = 30_000;
 

@@ -9,6 +9,7 @@ import type { CopiedKeys } from "../copied-keys.ts";
 import type { Region, RegionRegistry } from "../registry.ts";
 import { requireSigned, selectArrived } from "./arrived.ts";
 import { HandedPart, writeHandedRows } from "./handover.ts";
+import { takenName } from "./lost-changes.ts";
 import { takeOverMs } from "./offer.ts";
 import { takeOver } from "./take-over.ts";
 
@@ -117,9 +118,10 @@ async function findOffer(
   { database, registry, masterKeys }: OfferedParts,
   companyId: CompanyId,
 ): Promise<ArrivedOffer | undefined> {
-  const copies = await database.acrossCompanies((statements) =>
+  const arrived = await database.acrossCompanies((statements) =>
     selectArrived(statements, masterKeys.region, { companyId, kind: "move" }),
   );
+  const copies = arrived.filter(({ name }) => name !== takenName);
   const [first] = copies;
   const from = first && (await registry.find(first.homeRegion));
   if (first === undefined || from === undefined) return undefined;
