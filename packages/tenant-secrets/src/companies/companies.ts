@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { and, asc, eq, isNull, sql, type SQL } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import type { AuditAction } from "@repo/audit-log";
 import { tables, type CompanyRow, type Statements } from "@repo/db";
 import { z } from "zod";
@@ -20,9 +20,11 @@ import {
 import type { Attempt } from "../access/attempt.ts";
 import { secondFactorDue } from "../access/enrolment.ts";
 import type { ManagementRequest } from "../access/management-requests.ts";
-import { audited, type Operations, type RowTransaction, type Transaction } from "../access/operation.ts";
+import { audited, type Operations, type Transaction } from "../access/operation.ts";
 import { entersCompany } from "../access/permissions.ts";
+import { changeCompany, describeCompany, lockNamed, type StoredCompany } from "./change-company.ts";
 import { companyIdOf } from "./company-id.ts";
+import { selectOverviews } from "./company-overviews.ts";
 import type { CompanyRows } from "./company-rows.ts";
 
 /** A company, as the store of its secrets needs it. */
@@ -231,128 +233,6 @@ export function createCompanies(operations: Operations, rows: CompanyRows): Comp
   };
 }
 
-/** @param subdomain of one company that is not deleted; left out: all */
-async function selectOverviews(
-  statements: Statements,
-  subdomain?: string,
-): Promise<readonly CompanyOverview[]> {
-  const { companies, companyKeys, shreddings } = tables;
-  const countOf = (table: SQL, condition: SQL) =>
-    sql<number>`(select count(*)::int from ${table} o where o.company_id = "companies"."id" and ${condition})`;
-  const rows = await statements
-    .select({
-      row: companies,
-      keyVersion: companyKeys.keyVersion,
-      keyCreatedAt: companyKeys.createdAt,
-      shreddedAt: shreddings.shreddedAt,
-      deleteAtMs: sql<number | null>`(select (r.input->>'deleteAtMs')::float8 from runs r
-        where r.kind = 'delete-company' and r.subject = "companies"."id"::text and r.finished_at is null)`,
-      secrets: countOf(sql`company_secrets`, sql`o.deleted_at is null`),
-      members: countOf(sql`memberships`, sql`true`),
-      apiKeys: countOf(sql`api_keys`, sql`o.revoked_at is null and o.expires_at > now()`),
-    })
-    .from(companies)
-    .leftJoin(companyKeys, and(eq(companyKeys.companyId, companies.id), eq(companyKeys.status, "active")))
-    .leftJoin(shreddings, eq(shreddings.companyId, companies.id))
-    .where(
-      subdomain === undefined
-        ? undefined
-        : and(eq(companies.subdomain, subdomain), isNull(companies.deletedAt)),
-    )
-    .orderBy(asc(companies.subdomain));
-  return rows.map(({ row, keyVersion, keyCreatedAt, shreddedAt, deleteAtMs, ...counts }) => ({
-    ...describeCompany(row),
-    ...counts,
-    shreddedAt: shreddedAt ?? undefined,
-    deleteAt: deleteAtMs === null ? undefined : new Date(deleteAtMs),
-    key:
-      keyVersion === null || keyCreatedAt === null
-        ? undefined
-        : { version: keyVersion, createdAt: keyCreatedAt },
-  }));
-}
-
-/**
- * Finds a company by its subdomain, and locks its row, to change it.
- *
- * @throws {TenantSecretsError} NOT_FOUND; WRONG_REGION for a company that is at home elsewhere; INTEGRITY_FAILURE for a row that says so and is not genuine
- */
-export async function lockNamed(
-  { statements, writer }: RowTransaction,
-  subdomain: string,
-  ownRegion: string,
-): Promise<StoredCompany> {
-  // An invalid subdomain names no company, and may be a text that PostgreSQL rejects.
-  if (!Subdomain.safeParse(subdomain).success) throw notFound();
-  const [found] = await statements
-    .select()
-    .from(tables.companies)
-    .where(and(eq(tables.companies.subdomain, subdomain), isNull(tables.companies.deletedAt)))
-    .for("no key update");
-  if (found === undefined) throw notFound();
-  // Only a genuine row says where a company is at home.
-  if (found.homeRegion !== ownRegion) writer.require({ kind: "company", ...found }, found);
-  requireHome(found, ownRegion);
-  return found;
-}
-
-/** @throws {TenantSecretsError} WRONG_REGION for a company that is at home elsewhere */
-export function requireHome({ homeRegion }: Pick<CompanyRow, "homeRegion">, ownRegion: string): void {
-  if (homeRegion !== ownRegion) throw wrongRegion(homeRegion, undefined);
-}
-
-type StoredCompany = typeof tables.companies.$inferSelect;
-type CompanyChange = Partial<
-  Pick<
-    StoredCompany,
-    | "subdomain"
-    | "secretStore"
-    | "storeEpoch"
-    | "status"
-    | "recoveryDays"
-    | "secondFactorRequired"
-    | "homeRegion"
-    | "homeEpoch"
-  >
->;
-
-/**
- * Changes a company's locked row, and what other regions are told of it.
- *
- * @throws {TenantSecretsError} INTEGRITY_FAILURE if the row is not genuine, or one of a region that it is copied to
- */
-export async function changeCompany(
-  transaction: Transaction,
-  found: StoredCompany,
-  to: CompanyChange,
-): Promise<StoredCompany> {
-  const row = await changeCompanyRow(transaction, found, to);
-  await transaction.copies.company(row);
-  return row;
-}
-
-/** As `changeCompany`, for what no other region is told of: the store. */
-export async function changeCompanyRow(
-  { statements, writer }: RowTransaction,
-  found: StoredCompany,
-  to: CompanyChange,
-): Promise<StoredCompany> {
-  writer.require({ kind: "company", ...found }, found);
-  const beside = await writer.seal({ kind: "company", ...found, ...to });
-  const [row] = await statements
-    .update(tables.companies)
-    .set({
-      ...to,
-      ...(to.status === "deleted" && found.deletedAt === null && { deletedAt: sql`now()` }),
-      ...beside,
-      updatedAt: sql`now()`,
-    })
-    .where(eq(tables.companies.id, found.id))
-    .returning();
-  if (row === undefined) throw new Error("a row that is locked is there");
-  return row;
-}
-
 /** Operators look after a suspended company's people, API keys and audit log; its secrets stay shut for them too. */
 function reachesSuspended({ caller, action }: Attempt): boolean {
   return caller.actor.kind === "operator" && !action.startsWith("secret.");
@@ -403,11 +283,6 @@ const ChangedCompany = z.object({
   secondFactorRequired: z.boolean(),
   createdAt: z.coerce.date(),
 });
-
-export function describeCompany(row: StoredCompany): CompanyDescription {
-  const { id, subdomain, secretStore, status, recoveryDays, secondFactorRequired, createdAt } = row;
-  return { id, subdomain, secretStore, status, recoveryDays, secondFactorRequired, createdAt };
-}
 
 function checkSubdomain(subdomain: string): void {
   if (Subdomain.safeParse(subdomain).success) return;

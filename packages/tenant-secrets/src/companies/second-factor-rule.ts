@@ -1,7 +1,8 @@
 import { type Caller, type CompanyDescription, notFound } from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
 import { requireActiveCaller } from "./active-caller.ts";
-import { changeCompany, describeCompany, lockNamed, type Companies } from "./companies.ts";
+import { changeCompany, describeCompany, lockNamed } from "./change-company.ts";
+import type { Companies } from "./companies.ts";
 
 /** Whether a company asks a second factor of all its members. */
 export interface SecondFactorRule {

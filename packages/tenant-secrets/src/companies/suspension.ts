@@ -2,7 +2,7 @@ import { and, eq, isNull } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { type Caller, type CompanyDescription, notFound, Subdomain, TenantSecretsError } from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
-import { changeCompany, describeCompany, lockNamed } from "./companies.ts";
+import { changeCompany, describeCompany, lockNamed } from "./change-company.ts";
 import { lockCompany } from "./company-lock.ts";
 
 /**

@@ -9,7 +9,7 @@ import {
   type SecretStoreName,
   TenantSecretsError,
 } from "@repo/catalog";
-import { changeCompanyRow } from "../companies/companies.ts";
+import { changeCompanyRow } from "../companies/change-company.ts";
 import { endMirror } from "../companies/company-mirror.ts";
 import { lockCompany, StoreChanged } from "../companies/company-lock.ts";
 import { type Comparison, type ComparedSecret } from "./comparison.ts";

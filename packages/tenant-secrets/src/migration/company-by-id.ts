@@ -1,5 +1,6 @@
 import { companySuspended, notFound } from "@repo/catalog";
-import { type Company, companyOfRow, requireHome } from "../companies/companies.ts";
+import { requireHome } from "../companies/change-company.ts";
+import { type Company, companyOfRow } from "../companies/companies.ts";
 import type { CompanyRows } from "../companies/company-rows.ts";
 
 /**

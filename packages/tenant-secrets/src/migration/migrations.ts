@@ -17,7 +17,7 @@ import {
   TenantSecretsError,
 } from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
-import { requireHome } from "../companies/companies.ts";
+import { requireHome } from "../companies/change-company.ts";
 import type { Lease, RunRow } from "../runs/lease.ts";
 import { selectLeft } from "./cleanup.ts";
 import { selectStores } from "./company-stores.ts";

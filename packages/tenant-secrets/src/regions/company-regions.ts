@@ -18,7 +18,8 @@ import {
   type Transaction,
 } from "../access/operation.ts";
 import type { CopiedKey } from "../access/signed-copies.ts";
-import { type Companies, lockNamed } from "../companies/companies.ts";
+import { lockNamed } from "../companies/change-company.ts";
+import type { Companies } from "../companies/companies.ts";
 import { lockCompany } from "../companies/company-lock.ts";
 import type { CompanyKeys } from "../keys/company/company-keys.ts";
 import { unknownRegion } from "./regions.ts";

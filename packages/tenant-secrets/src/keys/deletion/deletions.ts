@@ -11,7 +11,7 @@ import {
 import { clockMs } from "../../access/clock.ts";
 import { audited, type Operations, type Transaction } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
-import { changeCompany, describeCompany, requireHome } from "../../companies/companies.ts";
+import { changeCompany, describeCompany, requireHome } from "../../companies/change-company.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
 import type { Mailing } from "../../companies/mailing.ts";
 import type { RunRow } from "../../runs/lease.ts";

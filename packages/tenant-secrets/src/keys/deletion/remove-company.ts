@@ -3,7 +3,7 @@ import { type Statements, tables } from "@repo/db";
 import { invitationState } from "@repo/audit-log";
 import { notFound } from "@repo/catalog";
 import type { EventDetails, Transaction } from "../../access/operation.ts";
-import { changeCompany } from "../../companies/companies.ts";
+import { changeCompany } from "../../companies/change-company.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
 import { isOpen } from "../../companies/invitation-rows.ts";
 

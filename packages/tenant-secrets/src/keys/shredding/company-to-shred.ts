@@ -2,7 +2,7 @@ import { and, eq, gt, isNull } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { notFound, Subdomain, TenantSecretsError, wrongRegion } from "@repo/catalog";
 import type { Transaction } from "../../access/operation.ts";
-import { requireHome } from "../../companies/companies.ts";
+import { requireHome } from "../../companies/change-company.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
 import type { SignedReceipt } from "../../runs/signed-receipt.ts";
 

@@ -3,7 +3,7 @@ import type { SigningKey } from "@repo/audit-log";
 import { tables, type Statements } from "@repo/db";
 import { audited, type Audited, type EventDetails, type Transaction } from "../../access/operation.ts";
 import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
-import { changeCompanyRow } from "../../companies/companies.ts";
+import { changeCompanyRow } from "../../companies/change-company.ts";
 import { endMirror } from "../../companies/company-mirror.ts";
 import { companyKeysTtlMs } from "../company/company-keys.ts";
 import { goneAfterSeconds } from "../rotation/process-registry.ts";

@@ -12,7 +12,7 @@ import {
 } from "@repo/catalog";
 import { createCounters } from "../../access/counters.ts";
 import { audited, type EventDetails, type Operations, type Transaction } from "../../access/operation.ts";
-import { lockNamed } from "../../companies/companies.ts";
+import { lockNamed } from "../../companies/change-company.ts";
 import { StoreChanged, StoreHeld } from "../../companies/company-lock.ts";
 import { endMirror, withoutMirror } from "../../companies/company-mirror.ts";
 import type { CompanyRows } from "../../companies/company-rows.ts";

@@ -2,7 +2,7 @@ import { eq, sql } from "drizzle-orm";
 import { type Statements, tables } from "@repo/db";
 import type { CompanyId } from "@repo/catalog";
 import type { Transaction } from "../../access/operation.ts";
-import { changeCompany } from "../../companies/companies.ts";
+import { changeCompany } from "../../companies/change-company.ts";
 import type { RegionRegistry } from "../registry.ts";
 import { requireSigned, selectArrived } from "./arrived.ts";
 import { lockRow } from "./lock-row.ts";

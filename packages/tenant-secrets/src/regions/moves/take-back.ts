@@ -3,7 +3,7 @@ import { type Statements, tables } from "@repo/db";
 import { type CompanyId, TenantSecretsError } from "@repo/catalog";
 import type { CopiedKey } from "../../access/signed-copies.ts";
 import { audited, type Steps } from "../../access/operation.ts";
-import { changeCompany } from "../../companies/companies.ts";
+import { changeCompany } from "../../companies/change-company.ts";
 import type { RegionKey } from "../../keys/region-keys.ts";
 import type { ChangeRun, RunRow } from "../../runs/lease.ts";
 import type { RegionRegistry } from "../registry.ts";

@@ -4,7 +4,7 @@ import { type CompanyId, TenantSecretsError } from "@repo/catalog";
 import { wrapKey } from "@repo/envelope";
 import type { CopiedKey } from "../../access/signed-copies.ts";
 import { audited, type Steps } from "../../access/operation.ts";
-import { changeCompany } from "../../companies/companies.ts";
+import { changeCompany } from "../../companies/change-company.ts";
 import { wrapping } from "../../keys/company/company-keys.ts";
 import type { MasterKeyRing, MasterKeys } from "../../keys/master/master-keys.ts";
 import { lockRow } from "./lock-row.ts";
