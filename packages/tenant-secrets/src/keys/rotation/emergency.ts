@@ -1,51 +1,20 @@
-import { and, asc, desc, eq, inArray, isNull, lte, or, sql, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
-import {
-  type Caller,
-  type Catalog,
-  type ErrorCode,
-  type SecretDescription,
-  TenantSecretsError,
-} from "@repo/catalog";
+import type { Caller, Catalog, SecretDescription } from "@repo/catalog";
 import type { SignedCopies } from "../../access/signed-copies.ts";
 import type { RowKeys } from "../../access/authentic-rows.ts";
-import {
-  audited,
-  type EventDetails,
-  type Operations,
-  type Steps,
-  type Transaction,
-} from "../../access/operation.ts";
+import { audited, type Operations, type Steps } from "../../access/operation.ts";
 import type { ApprovalGate } from "../../companies/approval-gate.ts";
 import { type Company, companyOfRow } from "../../companies/companies.ts";
-import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
-import { revokeOperators } from "../../companies/operator-rows.ts";
 import { rotateAuditKey, type AuditKeys } from "../audit-keys.ts";
 import type { CompanyKeyRotation } from "../company/rotation.ts";
 import { readRegistry, type MasterKeys } from "../master/master-keys.ts";
+import { apiKeysUntil, batchSize, operatorsUntil, revocations } from "./credentials-of-before.ts";
+import { exposedOf, type ExposedCredential, type Remainder, remainderOf } from "./emergency-findings.ts";
 import type { RotationOptions } from "./phases.ts";
 import { replaceRowKey } from "../row-key-change.ts";
 import type { KeyRotation, RotationRun } from "./rotation.ts";
-
-/** A credential that may be exposed, and that only its provider can revoke. */
-export interface ExposedCredential {
-  readonly company: string;
-  readonly secretKey: string;
-  readonly label: string | undefined;
-  readonly version: number;
-  readonly location: "infisical" | "database";
-  readonly updatedAt: Date;
-  readonly lastFour: string | undefined;
-}
-
-/** A step that failed for one company. */
-export interface Remainder {
-  readonly company: string;
-  readonly undone: "keys" | "list";
-  readonly code: ErrorCode;
-  readonly message: string;
-}
 
 export interface EmergencyRotationResult {
   readonly startedAt: Date;
@@ -111,18 +80,6 @@ interface Start {
   /** The version of the master key that may be exposed. */
   readonly version: number;
 }
-
-const batchSize = 200;
-
-/** Revokes one batch. @returns its events */
-const revocations = {
-  apiKeys: async (transaction: Transaction, which: SQL | undefined): Promise<EventDetails[]> =>
-    (await revokeApiKeys(transaction, which, batchSize)).map(revocationOf),
-  operators: async (transaction: Transaction, which: SQL | undefined): Promise<EventDetails[]> => {
-    const revoked = await revokeOperators(transaction, which, batchSize);
-    return revoked.map(({ id, revision }) => ({ action: "operator.revoke", subject: id, version: revision }));
-  },
-};
 
 export function createEmergencyRotation(dependencies: Dependencies): EmergencyRotation {
   const { database, catalog, masterKeys, keyRotation, rotation, companyKeyRotation } = dependencies;
@@ -338,22 +295,6 @@ export function createEmergencyRotation(dependencies: Dependencies): EmergencyRo
   };
 }
 
-function operatorsUntil(madeUntil: Date, spared: string | undefined): SQL | undefined {
-  const { operators } = tables;
-  return and(
-    isNull(operators.revokedAt),
-    lte(operators.createdAt, madeUntil),
-    spared === undefined ? undefined : sql`${operators.id}::text <> ${spared}`,
-  );
-}
-
-function apiKeysUntil(madeUntil: Date): SQL | undefined {
-  const { apiKeys, operators } = tables;
-  const madeByRevoked = sql`${apiKeys.createdByKind} = 'operator' and exists (
-    select from ${operators} o where o.id::text = ${apiKeys.createdById} and o.revoked_at is not null)`;
-  return and(isNull(apiKeys.revokedAt), or(lte(apiKeys.createdAt, madeUntil), madeByRevoked));
-}
-
 /** The database's time, rounded up to the precision of stored times, so that no earlier row has a later time. */
 async function readClock(statements: Statements): Promise<Date> {
   const [row] = await statements.execute(
@@ -369,23 +310,4 @@ async function selectCompanies(database: Database, ownRegion: string): Promise<C
     statements.select().from(companies).orderBy(asc(companies.subdomain), asc(companies.id)),
   );
   return rows.map((row) => companyOfRow(row, ownRegion));
-}
-
-function exposedOf(
-  catalog: Catalog,
-  company: Company,
-  { secretKey, version, location, updatedAt, lastFour }: Omit<SecretDescription, "inCatalog" | "label">,
-): ExposedCredential {
-  const label = catalog.find(secretKey)?.label;
-  return { company: company.subdomain, secretKey, label, version, location, updatedAt, lastFour };
-}
-
-/** @throws errors that do not concern this company alone */
-function remainderOf(
-  company: string,
-  undone: Remainder["undone"],
-  { error, codes }: { readonly error: unknown; readonly codes: readonly ErrorCode[] },
-): Remainder {
-  if (!(error instanceof TenantSecretsError) || !codes.includes(error.code)) throw error;
-  return { company, undone, code: error.code, message: error.message };
 }
