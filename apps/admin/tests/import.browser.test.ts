@@ -1,4 +1,6 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { armor, Decrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
 import type { Page } from "playwright-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createWorld, type World } from "./world.ts";
@@ -195,6 +197,7 @@ describe("an export", () => {
     await open(`/c/${company}/secrets`);
     await page.getByRole("button", { name: "Export", exact: true }).click();
     expect(await page.getByRole("button", { name: "Download" }).isDisabled()).toBe(true);
+    await page.getByRole("radio", { name: "In the clear" }).click();
     await page.getByLabel("Purpose").selectOption("Hand-over");
     await page.getByRole("button", { name: "Download" }).click();
     const confirmation = page.getByRole("dialog", { name: "Confirm that it is you" });
@@ -224,5 +227,63 @@ describe("an export", () => {
       expect.objectContaining({ secretKey: "CUSTOM_EXPORTED", version: custom, reason: "hand-over" }),
     );
     await dialog.getByRole("button", { name: "Close" }).last().click();
+  });
+
+  it("is encrypted to a public key, with a receipt that the settings list and give again", async () => {
+    const value = world.canary("fake-handed-over-in-a-browser");
+    const version = await write("CUSTOM_HANDED", value);
+    const identity = await generateX25519Identity();
+    const recipient = await identityToRecipient(identity);
+    const { page, open, person } = await world.admin(company);
+    await open(`/c/${company}/secrets`);
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    const dialog = page.getByRole("dialog", { name: "Export secrets" });
+    await dialog.getByLabel("Purpose").selectOption("Hand-over");
+    const start = dialog.getByRole("button", { name: "Download" });
+
+    const sent: string[] = [];
+    page.on("request", (request) => sent.push(request.postData() ?? ""));
+    await dialog.getByLabel("Recipients").fill(identity);
+    await dialog.getByText("Recipient 1 is a private key. Do not use it any more").waitFor();
+    expect(await start.isDisabled()).toBe(true);
+    await dialog.getByLabel("Recipients").fill(`${recipient}\n${recipient}\n`);
+    await dialog.getByText("Recipient 2 is the same as recipient 1").waitFor();
+    expect(await start.isDisabled()).toBe(true);
+    await dialog.getByLabel("Recipients").fill(`${recipient}\n`);
+
+    const [download] = await Promise.all([page.waitForEvent("download"), start.click()]);
+    expect(download.suggestedFilename()).toBe("acmecorp-secrets.env.age");
+    const file = await readFile(await download.path(), "utf8");
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(identity);
+    expect(await decrypter.decrypt(armor.decode(file), "text")).toContain(`CUSTOM_HANDED=${value}\n`);
+    expect(sent.join()).not.toContain("AGE-SECRET-KEY");
+
+    await dialog.getByText("Only its recipients can open it").waitFor();
+    const [answered] = await Promise.all([
+      page.waitForEvent("download"),
+      dialog.getByRole("button", { name: "Download the receipt" }).click(),
+    ]);
+    const receipt = await readFile(await answered.path(), "utf8");
+    await dialog.getByRole("button", { name: "Close" }).last().click();
+
+    await open(`/c/${company}/settings`);
+    const row = page.getByRole("region", { name: "Encrypted exports" }).getByRole("row").nth(1);
+    expect(await row.textContent()).toContain(`${recipient.slice(0, 12)}…`);
+    const [again] = await Promise.all([
+      page.waitForEvent("download"),
+      row.getByRole("button", { name: /^Download the receipt of / }).click(),
+    ]);
+    expect(await readFile(await again.path(), "utf8")).toBe(receipt);
+
+    const content = JSON.parse(JSON.parse(receipt).receipt);
+    expect(content).toMatchObject({
+      exportedBy: `user ${person.userId}`,
+      recipients: [recipient],
+      file: { sha256: createHash("sha256").update(file).digest("hex") },
+    });
+    expect(content.secrets).toContainEqual({ secretKey: "CUSTOM_HANDED", version });
+    const events = await world.events("secret.export");
+    expect(events.filter(({ subject }) => subject === content.id)).toHaveLength(content.secrets.length);
   });
 });

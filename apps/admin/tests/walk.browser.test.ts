@@ -206,6 +206,8 @@ async function add(page: Page): Promise<void> {
   await row(page, "STRIPE_SECRET_KEY").waitFor();
   await push(page, button(page, "Export"), "Shift+Tab");
   const dialog = page.getByRole("dialog");
+  await reach(page, dialog.getByRole("radio", { name: "Encrypted" }));
+  await page.keyboard.press("ArrowDown");
   await reach(page, dialog.getByLabel("Purpose"));
   await page.keyboard.type("Set");
   const download = page.waitForEvent("download");

@@ -1,27 +1,20 @@
 import { Download } from "lucide-react";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import type { ApiInputs } from "@repo/tenant-secrets/client";
+import { recipientsFault } from "@repo/tenant-secrets/files";
 import { useTRPCClient } from "../api.ts";
 import { ConfirmationDeclined, useConfirmation } from "../frame/confirmation.tsx";
 import { type Purpose, PurposeField } from "../frame/purpose-field.tsx";
 import { Button } from "../ui/button.tsx";
 import { RadioGroup } from "../ui/choices.tsx";
 import { Dialog } from "../ui/dialog.tsx";
-import { ErrorNotice, Notice } from "../ui/notice.tsx";
+import { ErrorNotice } from "../ui/notice.tsx";
 import { download } from "../ui/download.ts";
+import { Done, type Exported } from "./export-done.tsx";
+import { RecipientsField, recipientsOf } from "./export-recipients.tsx";
 
 type Format = ApiInputs["secrets"]["export"]["format"];
-
-interface Exported {
-  readonly secretKeys: readonly string[];
-  readonly leftOut: readonly { readonly secretKey: string; readonly reason: keyof typeof reasons }[];
-}
-
-const reasons = {
-  "write-only": "is never shown to a person",
-  "not-in-catalogue": "is not in the catalogue",
-  unusable: "has a value that no file can hold",
-} as const;
+type Protection = "encrypted" | "clear";
 
 interface ExportDialogProps {
   readonly company: string;
@@ -29,14 +22,14 @@ interface ExportDialogProps {
   readonly onClose: () => void;
 }
 
-/** Downloads all values as a file. They are on no page. For those who may export. */
+/** Downloads all values as a file, encrypted or in the clear. They are on no page. For those who may export. */
 export function ExportDialog({ company, open, onClose }: ExportDialogProps): ReactNode {
   return (
     <Dialog
       open={open}
       onClose={onClose}
       title="Export secrets"
-      description="A file with all values in the clear. Each of them is audited."
+      description="A file with all values. Each of them is audited."
     >
       <Export company={company} onClose={onClose} />
     </Dialog>
@@ -46,6 +39,8 @@ export function ExportDialog({ company, open, onClose }: ExportDialogProps): Rea
 function Export({ company, onClose }: Pick<ExportDialogProps, "company" | "onClose">): ReactNode {
   const client = useTRPCClient();
   const withConfirmation = useConfirmation();
+  const [protection, setProtection] = useState<Protection>("encrypted");
+  const [lines, setLines] = useState("");
   const [format, setFormat] = useState<Format>("env");
   const [purpose, setPurpose] = useState<Purpose>();
   const [isBusy, setBusy] = useState(false);
@@ -55,15 +50,21 @@ function Export({ company, onClose }: Pick<ExportDialogProps, "company" | "onClo
   // Before the dialog gives the focus to its first button, which closes it.
   useEffect(() => form.current?.querySelector<HTMLElement>("[role=radio]")?.focus(), []);
 
+  const isEncrypted = protection === "encrypted";
+  const recipients = recipientsOf(lines);
+  // Found here, and not at the server: a private key that was pasted is not sent.
+  const fault = isEncrypted ? recipientsFault(recipients) : undefined;
+
   const start = async (chosen: Purpose): Promise<void> => {
     setBusy(true);
     setError(undefined);
     try {
+      const asked = { company, format, purpose: chosen, ...(isEncrypted && { recipients }) };
       const { file, ...answer } = await withConfirmation(
-        () => client.secrets.export.mutate({ company, format, purpose: chosen }),
+        () => client.secrets.export.mutate(asked),
         "Exporting needs a recent sign-in.",
       );
-      download(`${company}-secrets.${format}`, file);
+      download(isEncrypted ? `${company}-secrets.${format}.age` : `${company}-secrets.${format}`, file);
       setExported(answer);
     } catch (failure) {
       if (!(failure instanceof ConfirmationDeclined)) setError(failure);
@@ -72,16 +73,32 @@ function Export({ company, onClose }: Pick<ExportDialogProps, "company" | "onClo
     }
   };
 
-  if (exported !== undefined) return <Done exported={exported} onClose={onClose} />;
+  if (exported !== undefined) return <Done company={company} exported={exported} onClose={onClose} />;
   return (
     <form
       ref={form}
       className="grid gap-4"
       onSubmit={(event) => {
         event.preventDefault();
-        if (purpose !== undefined) void start(purpose);
+        if (purpose !== undefined && fault === undefined) void start(purpose);
       }}
     >
+      <RadioGroup
+        label="Protection"
+        value={protection}
+        onChange={setProtection}
+        options={[
+          { value: "encrypted", label: "Encrypted", hint: "To public keys of age, with a signed receipt" },
+          {
+            value: "clear",
+            label: "In the clear",
+            hint: "Anyone who has the file reads them",
+          },
+        ]}
+      />
+      {isEncrypted && (
+        <RecipientsField lines={lines} onChange={setLines} fault={lines.trim() === "" ? undefined : fault} />
+      )}
       <RadioGroup
         label="Format"
         value={format}
@@ -95,48 +112,16 @@ function Export({ company, onClose }: Pick<ExportDialogProps, "company" | "onClo
       {error !== undefined && <ErrorNotice error={error} />}
       <div className="flex flex-wrap justify-end gap-2">
         <Button onClick={onClose}>Cancel</Button>
-        <Button kind="primary" type="submit" icon={Download} disabled={purpose === undefined} busy={isBusy}>
+        <Button
+          kind="primary"
+          type="submit"
+          icon={Download}
+          disabled={purpose === undefined || fault !== undefined}
+          busy={isBusy}
+        >
           Download
         </Button>
       </div>
     </form>
-  );
-}
-
-function Done({
-  exported,
-  onClose,
-}: {
-  readonly exported: Exported;
-  readonly onClose: () => void;
-}): ReactNode {
-  const { secretKeys, leftOut } = exported;
-  return (
-    <div className="grid gap-4">
-      <Notice
-        kind="ok"
-        title={`${secretKeys.length === 1 ? "1 secret is" : `${secretKeys.length} secrets are`} in the file`}
-      >
-        Delete it when it has served its purpose: it is not encrypted.
-      </Notice>
-      {leftOut.length > 0 && (
-        <section aria-label="Left out" className="grid gap-1">
-          <h2 className="font-medium">Left out</h2>
-          <ul className="grid gap-1">
-            {leftOut.map(({ secretKey, reason }) => (
-              <li key={secretKey}>
-                <span className="font-mono text-code break-all">{secretKey}</span>{" "}
-                <span className="text-muted">{reasons[reason]}</span>
-              </li>
-            ))}
-          </ul>
-        </section>
-      )}
-      <div className="flex justify-end">
-        <Button kind="primary" onClick={onClose}>
-          Close
-        </Button>
-      </div>
-    </div>
   );
 }

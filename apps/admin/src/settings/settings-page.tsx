@@ -5,6 +5,7 @@ import { useCompany } from "../frame/account.ts";
 import { Page } from "../frame/page.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { CompanyKey } from "./company-key.tsx";
+import { Exports } from "./exports.tsx";
 import { SecondFactor } from "./second-factor.tsx";
 import { Section } from "./section.tsx";
 import { StoreAbilities } from "./store-abilities.tsx";
@@ -27,6 +28,7 @@ export function SettingsPage(): ReactNode {
             <Section title="Where the secrets are" text={storeWords[secretStore].text}>
               <Loaded query={capabilities}>{(abilities) => <StoreAbilities abilities={abilities} />}</Loaded>
             </Section>
+            {can("audit") && <Exports />}
             <Section title="Removed secrets">
               <p>
                 A removed secret can be restored for {recoveryDays} days. Then its values are destroyed.

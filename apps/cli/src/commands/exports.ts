@@ -30,7 +30,7 @@ encrypted file is. Those of a deleted company, too. ${whose}`,
           ...(facts === undefined
             ? ["its receipt is damaged"]
             : [
-                facts.exportedBy,
+                facts.exportedByName ?? facts.exportedBy,
                 facts.purpose,
                 String(facts.secrets),
                 String(facts.leftOut),

@@ -13,6 +13,8 @@ const Export = z.object({
     .object({
       /** The kind and the id of who exported. */
       exportedBy: z.string(),
+      /** The name of that person or API key in the company. */
+      exportedByName: z.string().optional(),
       purpose: RevealPurpose,
       recipients: z.array(z.string()).readonly(),
       format: FileFormat,

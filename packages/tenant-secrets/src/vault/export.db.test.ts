@@ -311,7 +311,13 @@ describe("the receipts of a company", () => {
       const { exports: listed } = await exports.list(caller, { company: subdomain });
       expect(listed[0]).toMatchObject({
         id,
-        facts: { exportedBy: `user ${owner.userId}`, recipients: [recipient], secrets: 1, leftOut: 1 },
+        facts: {
+          exportedBy: `user ${owner.userId}`,
+          exportedByName: expect.stringMatching(/./),
+          recipients: [recipient],
+          secrets: 1,
+          leftOut: 1,
+        },
       });
     }
     const other = await fixture.company("database");

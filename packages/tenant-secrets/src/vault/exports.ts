@@ -9,6 +9,12 @@ import {
   Subdomain,
 } from "@repo/catalog";
 import { audited, type Operations } from "../access/operation.ts";
+import {
+  type NamedActor,
+  type NameOf,
+  selectNamesInCompany,
+  selectNamesOnPlatform,
+} from "../companies/actor-names.ts";
 import type { Companies } from "../companies/companies.ts";
 import { readDocument } from "../runs/signed-document.ts";
 import type { SignedReceipt } from "../runs/signed-receipt.ts";
@@ -35,6 +41,13 @@ interface Dependencies {
   readonly companies: Pick<Companies, "resolve">;
 }
 
+/** The receipts of one company, as its people or an operator read them. */
+interface Reading {
+  readonly statements: Statements;
+  readonly companyId: string;
+  readonly selectNames: (actors: readonly NamedActor[]) => Promise<NameOf>;
+}
+
 type Asked = { readonly caller: Caller; readonly action: "export.list" | "export.receipt" };
 
 const toRead = { verb: "audit", to: "read the receipts of exports" } as const;
@@ -44,40 +57,49 @@ export function createExports({ database, operations, companies }: Dependencies)
   const read = async <T>(
     asked: Asked,
     subdomain: string,
-    work: (statements: Statements, companyId: string) => Promise<T>,
+    work: (reading: Reading) => Promise<T>,
   ): Promise<T> => {
     if (asked.caller.actor.kind === "operator") {
       return operations.read({ ...asked, ...toRead }, (across) =>
         across(async (statements) => {
           const companyId = await findCompany(statements, subdomain);
-          return audited(await work(statements, companyId), { companyId });
+          const selectNames: Reading["selectNames"] = (actors) => selectNamesOnPlatform(statements, actors);
+          return audited(await work({ statements, companyId, selectNames }), { companyId });
         }),
       );
     }
     const { company } = await companies.resolve(asked, subdomain);
     return operations.read({ ...asked, ...toRead, company }, async () =>
-      audited(await database.inCompany(company.id, (statements) => work(statements, company.id)), {}),
+      database.inCompany(company.id, async (statements) => {
+        const selectNames: Reading["selectNames"] = (actors) =>
+          selectNamesInCompany(statements, company.id, actors);
+        return audited(await work({ statements, companyId: company.id, selectNames }), {});
+      }),
     );
   };
 
   return {
     list: (caller, { company, cursor }) =>
-      read({ caller, action: "export.list" }, company, async (statements, companyId) => {
+      read({ caller, action: "export.list" }, company, async ({ statements, companyId, selectNames }) => {
         const rows = await statements
           .select()
           .from(exportReceipts)
           .where(and(eq(exportReceipts.companyId, companyId), after(companyId, cursor)))
           .orderBy(desc(exportReceipts.exportedAt), desc(exportReceipts.id))
           .limit(pageSize + 1);
-        const page = rows.slice(0, pageSize);
+        const page = rows.slice(0, pageSize).map(describe);
+        const nameOf = await selectNames(page.map(({ facts }) => exporterOf(companyId, facts)));
         return {
-          exports: page.map(describe),
+          exports: page.map(({ facts, ...each }) => ({
+            ...each,
+            facts: facts && { ...facts, exportedByName: nameOf(exporterOf(companyId, facts)) },
+          })),
           cursor: rows.length > pageSize ? page.at(-1)?.id : undefined,
         };
       }),
 
     receipt: (caller, { company, export: id }) =>
-      read({ caller, action: "export.receipt" }, company, async (statements, companyId) => {
+      read({ caller, action: "export.receipt" }, company, async ({ statements, companyId }) => {
         const [row] = await statements
           .select({ receipt: exportReceipts.receipt, signature: exportReceipts.signature })
           .from(exportReceipts)
@@ -105,6 +127,11 @@ function describe({ id, exportedAt, receipt }: Row): Export {
   const { exportedBy, purpose, recipients, file, secrets, leftOut } = content;
   const counts = { secrets: secrets.length, leftOut: leftOut.length };
   return { id, exportedAt, facts: { exportedBy, purpose, recipients, ...file, ...counts } };
+}
+
+function exporterOf(companyId: string, facts: Export["facts"]): NamedActor {
+  const [kind = "", id = ""] = facts?.exportedBy.split(" ") ?? [];
+  return { companyId, kind, id };
 }
 
 /** The company that has a subdomain, or the last deleted one that had it. @throws {TenantSecretsError} NOT_FOUND */
