@@ -77,6 +77,8 @@ export interface CompanyKey {
   readonly fingerprintKey: KeyObject;
   /** For the MACs of heads, which say which version of a secret is current. */
   readonly headKey: KeyObject;
+  /** For how many milliseconds it can still be used, of a key that another party may take back. Left out: no such end. */
+  readonly leftMs?: () => number;
 }
 
 /** @param secret 32 random bytes; wiped here */
@@ -91,6 +93,15 @@ export function deriveCompanyKey(secret: Buffer, companyId: string, keyVersion: 
   } finally {
     secret.fill(0);
   }
+}
+
+/**
+ * Identifies a company key to those who have its bytes, without revealing any.
+ *
+ * @param secret 32 random bytes @returns 16 bytes
+ */
+export function companyKeyCheck(secret: Buffer, companyId: string, keyVersion: number): Buffer {
+  return derive(secret, ["check", companyId, String(keyVersion)]).subarray(0, 16);
 }
 
 /** The key that encrypts mails while they wait to be sent. @param secret of sessions, 256 random bits or more as text */

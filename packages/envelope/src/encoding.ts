@@ -19,6 +19,19 @@ export function encodeFields(fields: readonly (string | Buffer)[]): Buffer {
 
 const lengthBytes = 4;
 
+/** The fields of what {@link encodeFields} returned; undefined for anything else. */
+export function decodeFields(encoded: Buffer): readonly Buffer[] | undefined {
+  const fields: Buffer[] = [];
+  for (let at = 0; at < encoded.length;) {
+    const start = at + lengthBytes;
+    if (start > encoded.length) return undefined;
+    at = start + encoded.readUInt32BE(at);
+    if (at > encoded.length) return undefined;
+    fields.push(encoded.subarray(start, at));
+  }
+  return fields;
+}
+
 /** The length prefix of a field. */
 export function encodeLength(field: Buffer): Buffer {
   const length = Buffer.alloc(lengthBytes);

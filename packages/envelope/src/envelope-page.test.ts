@@ -2,8 +2,15 @@ import { createCipheriv, createHash, createHmac, createSecretKey, webcrypto } fr
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { deriveCompanyKey, deriveMasterKey, expandMasterKey, fingerprint, requestMac } from "./derivation.ts";
-import { decryptValue, unwrapKey } from "./envelope.ts";
+import {
+  companyKeyCheck,
+  deriveCompanyKey,
+  deriveMasterKey,
+  expandMasterKey,
+  fingerprint,
+  requestMac,
+} from "./derivation.ts";
+import { decryptValue, unwrapExternal, unwrapKey } from "./envelope.ts";
 import { headMac, isGenuineHead, type HeadState } from "./head-mac.ts";
 import { isGenuineRow, rowMac, type RowState } from "./row-mac.ts";
 
@@ -31,6 +38,17 @@ const Vectors = z.strictObject({
       wrapped: z.string(),
     }),
   ),
+  externalWrap: z.strictObject({
+    owner: z.string(),
+    keyVersion: z.int(),
+    region: z.string(),
+    masterKeyVersion: z.int(),
+    externalKey: z.string(),
+    ciphertext: z.string(),
+    check: z.string(),
+    iv: z.string(),
+    wrapped: z.string(),
+  }),
   companyKey: z.strictObject({
     companyId: z.string(),
     keyVersion: z.int(),
@@ -66,10 +84,10 @@ const { companyKey } = vectors;
 const hex = (text: string) => Buffer.from(text, "hex");
 
 /** `F(a, b, …)` of the page. */
-function encoded(...fields: readonly (string | number)[]): Buffer {
+function encoded(...fields: readonly (string | number | Buffer)[]): Buffer {
   const bytes: number[] = [];
   for (const field of fields) {
-    const utf8 = [...new TextEncoder().encode(String(field))];
+    const utf8 = [...(Buffer.isBuffer(field) ? field : new TextEncoder().encode(String(field)))];
     for (const shift of [24, 16, 8, 0]) bytes.push((utf8.length >>> shift) & 255);
     bytes.push(...utf8);
   }
@@ -194,6 +212,31 @@ describe.for(vectors.wraps)(
     });
   },
 );
+
+describe("the page's key that an external key has encrypted", () => {
+  const { owner, keyVersion, region, masterKeyVersion, externalKey, ciphertext, check, iv, wrapped } =
+    vectors.externalWrap;
+  const master = vectors.masterKeys.find((key) => key.region === region && key.version === masterKeyVersion);
+  const wrappingKey = hex(master?.wrappingKey ?? "");
+
+  test("unwraps to the external key's name, ciphertext and check value", () => {
+    const place = { kind: "company-key", owner, keyVersion, region, masterKeyVersion } as const;
+    expect(unwrapExternal(createSecretKey(wrappingKey), place, wrapped)).toEqual({
+      externalKey,
+      ciphertext: hex(ciphertext),
+      check: hex(check),
+    });
+    expect(companyKeyCheck(hex(companyKey.secret), owner, keyVersion)).toEqual(hex(check));
+  });
+
+  test("is wrapped by a second reader to the same bytes", () => {
+    expect(derived(companyKey.secret, "check", owner, keyVersion).subarray(0, 16)).toEqual(hex(check));
+    const context = encoded("tx1", "company-key", owner, keyVersion, region, masterKeyVersion);
+    const plaintext = encoded(externalKey, hex(ciphertext), hex(check));
+    const text = encryptedWith(wrappingKey, hex(iv), { context, plaintext });
+    expect(`tx1.${region}.${masterKeyVersion}.${text}`).toBe(wrapped);
+  });
+});
 
 test("the page's company key derives to the three keys of the page, also by its text alone", () => {
   const { secret, companyId, keyVersion, valueKey, fingerprintKey, headKey } = companyKey;

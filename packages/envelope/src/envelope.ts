@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from "node:crypto";
 import { keyDestroyed, TenantSecretsError } from "@repo/catalog";
-import { encodeFields, fromBase64url, toBase64url } from "./encoding.ts";
+import { decodeFields, encodeFields, fromBase64url, toBase64url } from "./encoding.ts";
 
 /** The row of an encrypted value. Every field is authenticated, and comes from the request or the row, not from the text. */
 export interface ValuePlace {
@@ -92,15 +92,97 @@ export function wrapKey(wrappingKey: KeyObject, place: KeyPlace, key: Buffer): s
  * @throws {TenantSecretsError} INTEGRITY_FAILURE, with one message for every cause
  */
 export function unwrapKey(wrappingKey: KeyObject, place: KeyPlace, wrapped: string): Buffer {
-  const [format, region, version, iv, body, ...rest] = wrapped.split(".");
-  const expected = format === "tk1" && region === place.region && version === String(place.masterKeyVersion);
-  if (!expected || rest.length > 0) throw integrityFailure();
-  const key = decryptParts(wrappingKey, parseParts(keyContext(place), iv, body));
+  const key = decryptParts(wrappingKey, parseParts(keyContext(place), ...wrapParts("tk1", place, wrapped)));
   if (key.length !== keyBytes) {
     key.fill(0);
     throw integrityFailure();
   }
   return key;
+}
+
+/** A key that another party's key has encrypted, with the name of that key. */
+export interface ExternalWrap {
+  /** Which external key encrypted it. */
+  readonly externalKey: string;
+  /** What that key made of the 32 bytes: opaque here. */
+  readonly ciphertext: Buffer;
+  /** Of {@link companyKeyCheck}: what the external key decrypts is compared with it. */
+  readonly check: Buffer;
+}
+
+/** Bytes of an external key's ciphertext, at most: those of AWS KMS have 6,144 (CiphertextBlob). */
+const maxExternalBytes = 6144;
+const maxExternalKeyBytes = 2048;
+const checkBytes = 16;
+
+/**
+ * Wraps what an external key has encrypted as `tx1.<region>.<master key version>.<iv>.<ciphertext and tag>`. The name of the
+ * external key is inside, so that neither it nor the format can be exchanged without the wrapping key.
+ *
+ * @throws {RangeError} for a name of more than 2,048 bytes, a ciphertext of more than 6,144, and where one is empty
+ */
+export function wrapExternal(wrappingKey: KeyObject, place: KeyPlace, wrap: ExternalWrap): string {
+  const { externalKey, ciphertext, check } = wrap;
+  const nameBytes = Buffer.byteLength(externalKey);
+  if (nameBytes === 0 || nameBytes > maxExternalKeyBytes)
+    throw new RangeError(`The name of an external key has 1 to ${maxExternalKeyBytes} bytes.`);
+  if (ciphertext.length === 0 || ciphertext.length > maxExternalBytes)
+    throw new RangeError(`A ciphertext of an external key has 1 to ${maxExternalBytes} bytes.`);
+  if (check.length !== checkBytes) throw new RangeError(`A check value has ${checkBytes} bytes.`);
+  const content = encodeFields([externalKey, ciphertext, check]);
+  return `tx1.${place.region}.${place.masterKeyVersion}.${encrypt(wrappingKey, externalContext(place), content)}`;
+}
+
+/** Whether a wrap is of the format of {@link wrapExternal}. Opening it proves that. */
+export function isExternalWrap(wrapped: string): boolean {
+  return wrapped.startsWith("tx1.");
+}
+
+/** @throws {TenantSecretsError} INTEGRITY_FAILURE, with one message for every cause */
+export function unwrapExternal(wrappingKey: KeyObject, place: KeyPlace, wrapped: string): ExternalWrap {
+  const parts = wrapParts("tx1", place, wrapped);
+  const content = decryptParts(wrappingKey, parseParts(externalContext(place), ...parts));
+  const [externalKey, ciphertext, check, ...rest] = decodeFields(content) ?? [];
+  if (externalKey === undefined || ciphertext === undefined || check === undefined || rest.length > 0)
+    throw integrityFailure();
+  return { externalKey: externalKey.toString("utf8"), ciphertext, check };
+}
+
+/** A master key's wrapping key, and the place of what it wraps. */
+interface Wrapping {
+  readonly wrappingKey: KeyObject;
+  readonly place: KeyPlace;
+}
+
+/**
+ * Wraps the content of a wrap under another wrapping key, in its own format, and compares what that opens to. What an external key
+ * has encrypted stays encrypted: that key is not needed.
+ *
+ * @throws {TenantSecretsError} INTEGRITY_FAILURE for a wrap that does not open
+ */
+export function rewrapKey(from: Wrapping, to: Wrapping, wrapped: string): string {
+  if (isExternalWrap(wrapped)) {
+    const content = unwrapExternal(from.wrappingKey, from.place, wrapped);
+    const again = wrapExternal(to.wrappingKey, to.place, content);
+    const opened = unwrapExternal(to.wrappingKey, to.place, again);
+    const isSame =
+      opened.externalKey === content.externalKey &&
+      opened.ciphertext.equals(content.ciphertext) &&
+      opened.check.equals(content.check);
+    if (!isSame) throw integrityFailure();
+    return again;
+  }
+  const secret = unwrapKey(from.wrappingKey, from.place, wrapped);
+  try {
+    const again = wrapKey(to.wrappingKey, to.place, secret);
+    const opened = unwrapKey(to.wrappingKey, to.place, again);
+    const same = opened.equals(secret);
+    opened.fill(0);
+    if (!same) throw integrityFailure();
+    return again;
+  } finally {
+    secret.fill(0);
+  }
 }
 
 /** Encrypts a mail that waits to be sent, as `tm1.<iv>.<ciphertext and tag>`. @param key of {@link deriveMailKey} */
@@ -126,14 +208,34 @@ function valueContext(place: ValuePlace): Buffer {
 }
 
 function keyContext(place: KeyPlace): Buffer {
+  return wrapContext("tk1", place);
+}
+
+function externalContext(place: KeyPlace): Buffer {
+  return wrapContext("tx1", place);
+}
+
+function wrapContext(format: "tk1" | "tx1", place: KeyPlace): Buffer {
   return encodeFields([
-    "tk1",
+    format,
     place.kind,
     place.owner,
     String(place.keyVersion),
     place.region,
     String(place.masterKeyVersion),
   ]);
+}
+
+/** The IV and the body of a wrap whose format and master key are those of its place. */
+function wrapParts(
+  format: "tk1" | "tx1",
+  place: KeyPlace,
+  wrapped: string,
+): [string | undefined, string | undefined] {
+  const [found, region, version, iv, body, ...rest] = wrapped.split(".");
+  const expected = found === format && region === place.region && version === String(place.masterKeyVersion);
+  if (!expected || rest.length > 0) throw integrityFailure();
+  return [iv, body];
 }
 
 function encrypt(key: KeyObject, context: Buffer, plaintext: Buffer): string {

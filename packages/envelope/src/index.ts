@@ -1,6 +1,7 @@
 export { sameBytes } from "./bytes.ts";
 export {
   type CompanyKey,
+  companyKeyCheck,
   deriveCompanyKey,
   deriveEndpointKeys,
   deriveMailKey,
@@ -27,8 +28,13 @@ export {
   type EncryptedParts,
   encryptMail,
   encryptValue,
+  type ExternalWrap,
+  isExternalWrap,
+  rewrapKey,
+  unwrapExternal,
   unwrapKey,
   type ValuePlace,
+  wrapExternal,
   wrapKey,
 } from "./envelope.ts";
 export { headMac, type HeadCanary, type HeadState, headStateOf, isGenuineHead } from "./head-mac.ts";
