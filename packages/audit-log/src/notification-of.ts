@@ -29,6 +29,11 @@ function ofRun(type: NotificationType): NotificationOf {
   return { type, subjectName: "run" };
 }
 
+/** Not where it was so before: then no key was made. */
+function externalKeyChanged({ version }: EventContent): NotificationOf | undefined {
+  return version === undefined || version === null ? undefined : { type: "company.external_key_changed" };
+}
+
 /** The actions whose success is a notification. Reads are none. */
 const ofAction: Readonly<Partial<Record<AuditAction, OfEvent>>> = {
   "secret.write": (event) =>
@@ -60,6 +65,8 @@ const ofAction: Readonly<Partial<Record<AuditAction, OfEvent>>> = {
   "company.deletion-due": ofRun("company.deletion_due"),
   "company.keep": ofRun("company.kept"),
   "company.delete": ofRun("company.deleted"),
+  "company.set-external-key": externalKeyChanged,
+  "company.remove-external-key": externalKeyChanged,
   "webhook.disable": { type: "webhook.endpoint_disabled", subjectName: "endpoint" },
   "company.drift": { type: "company.drift" },
   "key.activate": { type: "key.rotated" },
@@ -73,6 +80,7 @@ const ofAction: Readonly<Partial<Record<AuditAction, OfEvent>>> = {
 const ofFailure: typeof ofAction = {
   "rotation.run": ofRun("secret.rotation_failed"),
   "rotation.retire": ofRun("secret.retire_failed"),
+  "key.external": { type: "company.external_key_unavailable" },
   "key.backup": { type: "key.backup_failed" },
   // Not where a person gave another passphrase, or another file.
   "key.check-backup": ({ reason }) =>

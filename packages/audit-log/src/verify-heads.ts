@@ -102,8 +102,11 @@ export async function selectStoreChanges(statements: Statements): Promise<Readon
 
 export interface HeadCheckDependencies {
   readonly across: Across;
-  /** @throws {TenantSecretsError} KEY_DESTROYED, or the reason why the key cannot be unwrapped */
-  readonly openCompanyKey: (companyId: string, keyVersion: number) => Promise<CompanyKey>;
+  /**
+   * @returns undefined for a key that its company's own key does not open at the moment
+   * @throws {TenantSecretsError} KEY_DESTROYED, or the reason why the key cannot be unwrapped
+   */
+  readonly openCompanyKey: (companyId: string, keyVersion: number) => Promise<CompanyKey | undefined>;
   readonly findings: Findings;
 }
 
@@ -111,7 +114,7 @@ const pageSize = 500;
 
 /**
  * Checks the head of every secret against its MAC and its events, and finds heads that are missing. The heads of shredded
- * companies are skipped, because nothing under them can be read.
+ * companies are skipped, because nothing under them can be read, and those of companies whose own key does not open.
  *
  * @returns the number of checked heads
  */
@@ -126,7 +129,9 @@ export async function verifyHeads(
     const state = headStateOf(head);
     let isGenuine: boolean;
     try {
-      isGenuine = isGenuineHead(await openCompanyKey(head.companyId, head.macKeyVersion), state, head);
+      const key = await openCompanyKey(head.companyId, head.macKeyVersion);
+      if (key === undefined) return;
+      isGenuine = isGenuineHead(key, state, head);
     } catch (error) {
       if (!(error instanceof TenantSecretsError)) throw error;
       if (error.code === "KEY_DESTROYED" && !(await across((statements) => isStranded(statements, head))))

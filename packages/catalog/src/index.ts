@@ -52,6 +52,7 @@ export {
   type CompanyOverview,
   type CompanySettings,
   type CompanyStamp,
+  type ExternalKeyState,
   type NewCompany,
 } from "./operations/companies.ts";
 export {

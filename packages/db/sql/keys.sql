@@ -67,7 +67,9 @@ create or replace trigger wrap_under_active_key before insert on company_key_wra
 create or replace trigger wrap_under_active_key before insert on audit_key_wraps
   for each row execute function refuse_wrap();
 
--- A destroyed key cannot be wrapped again, even by a process that still has it in memory.
+-- A destroyed key cannot be wrapped again, even by a process that still has it in memory. The new key of a company whose keys an
+-- external key has encrypted is encrypted by one too, also where a program of a release before that rotates it: only the transaction
+-- that takes the external key away says so.
 create or replace function refuse_company_wrap() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog
@@ -78,6 +80,17 @@ begin
   select status into state from public.company_keys where company_id = new.company_id and key_version = new.key_version for share;
   if state = 'destroyed' then
     raise exception 'this company key was destroyed' using errcode = 'integrity_constraint_violation';
+  end if;
+  if state = 'active' and new.wrapped like 'tk1.%'
+    and current_setting('tenant_secrets.without_external_key', true) is distinct from new.company_id::text
+    and exists (
+      select from public.company_key_wraps w
+      where w.company_id = new.company_id and w.key_version < new.key_version and w.wrapped like 'tx1.%')
+    and not exists (
+      select from public.company_key_wraps w where w.company_id = new.company_id and w.key_version = new.key_version)
+  then
+    raise exception 'the keys of this company are wrapped by an external key'
+      using errcode = 'integrity_constraint_violation', constraint = 'company_key_external';
   end if;
   return new;
 end $$;

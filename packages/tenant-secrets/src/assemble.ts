@@ -155,6 +155,7 @@ export function assembleTenantSecrets<C extends Catalog>(
     expiredReads: vault.expiredReads(),
     copies: base.copyAges.measure(),
     eventsLost: base.eventsLost(),
+    externalKeyFailures: base.externalFailures.measure(),
   });
   const adoption = createAdoption(base);
   const retention = createRetention(options.retention, options.auditRetentionDays);

@@ -12,6 +12,7 @@ import type { Members } from "./companies/members.ts";
 import type { Operators } from "./companies/operators.ts";
 import type { CompanySettingsReader } from "./companies/company-settings.ts";
 import type { Stamps } from "./companies/stamps.ts";
+import type { ExternalKey } from "./keys/external/external-key.ts";
 import type { SecondFactorRule } from "./companies/second-factor-rule.ts";
 import type { Deletions } from "./keys/deletion/deletions.ts";
 import type { Suspension } from "./companies/suspension.ts";
@@ -69,6 +70,7 @@ export interface Services {
   readonly suspension: Suspension;
   readonly deletions: Deletions;
   readonly secondFactorRule: SecondFactorRule;
+  readonly externalKey: ExternalKey;
   readonly companySettings: CompanySettingsReader;
   readonly stamps: Pick<Stamps, "get">;
   readonly apiKeys: ApiKeys;

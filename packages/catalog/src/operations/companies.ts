@@ -70,6 +70,19 @@ const Ending = z.strictObject({
     .describe("Delete the company's folder in Infisical too; needed where its store is infisical"),
 });
 
+const ExternalKeyState = z.object({
+  /**
+   * `changing`, `removing`: a job encrypts everything under a new key, and destroys the earlier ones at its end. Only when it is
+   * `in-force` is every key of the company wrapped by the external key.
+   */
+  state: z.enum(["none", "changing", "in-force", "removing"]),
+  /** Its name, which new keys are wrapped by. */
+  key: z.string().optional(),
+  /** What it answered a minute ago at most. */
+  answer: z.enum(["opens", "denied", "wrong", "unavailable"]).optional(),
+});
+export type ExternalKeyState = Readonly<z.infer<typeof ExternalKeyState>>;
+
 const CompanyStamp = z.object({
   /** Which process counted. Numbers of two sources cannot be compared: another source is a reason to ask for the lists once. */
   source: z.uuid(),
@@ -79,7 +92,7 @@ const CompanyStamp = z.object({
 });
 export type CompanyStamp = Readonly<z.infer<typeof CompanyStamp>>;
 
-/** The companies of the platform. For operators, but for `stamp`, `settings` and `setSecondFactor`. */
+/** The companies of the platform. For operators, but for `stamp`, `settings`, `setSecondFactor` and those of the external key. */
 export const companiesOperations = {
   stamp: operation({
     kind: "query",
@@ -156,6 +169,36 @@ export const companiesOperations = {
     stepUp: true,
     input: z.strictObject({ company, required: z.boolean() }),
     output: CompanyDescription,
+  }),
+
+  /** How the company's keys are wrapped by a key in a service of its own, and what that answers. For owners, admins and operators. */
+  externalKey: operation({
+    kind: "query",
+    verb: "rotate",
+    input: z.strictObject({ company }),
+    output: ExternalKeyState,
+  }),
+
+  /**
+   * Has the company's keys wrapped by a key of its own in AWS KMS. For owners, and for operators where there is none yet. Makes a new
+   * key of the company; a job encrypts everything under it.
+   */
+  setExternalKey: operation({
+    kind: "mutation",
+    verb: "rotate",
+    stepUp: true,
+    /** The full ARN of a symmetric key. */
+    input: z.strictObject({ company, key: z.string().max(2048) }),
+    output: ExternalKeyState,
+  }),
+
+  /** Undoes `setExternalKey`, with another new key. For owners. */
+  removeExternalKey: operation({
+    kind: "mutation",
+    verb: "rotate",
+    stepUp: true,
+    input: z.strictObject({ company }),
+    output: ExternalKeyState,
   }),
 
   /** Shuts the company's secrets for everyone, at once and in every process. Deletes nothing. */

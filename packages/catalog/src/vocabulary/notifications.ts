@@ -81,6 +81,8 @@ const companyNotifications = {
   "company.deletion_scheduled": ofDeletion,
   "company.deletion_due": ofDeletion,
   "company.kept": ofDeletion,
+  "company.external_key_changed": ofWhole,
+  "company.external_key_unavailable": ofWhole,
   "webhook.endpoint_disabled": ofEndpoint,
   "webhook.test": ofEndpoint,
 } as const;

@@ -9,6 +9,7 @@ import type {
   WriteResult,
 } from "@repo/catalog";
 import type { Database } from "@repo/db";
+import type { ExternalKeys } from "@repo/external-keys";
 import type { InfisicalClient } from "@repo/infisical";
 import type { Outbound } from "@repo/outbound";
 import type { RateLimitOptions } from "../access/rate-limits.ts";
@@ -35,6 +36,10 @@ export interface AssemblyOptions<C extends Catalog> {
   readonly catalog: C;
   /** The region whose master key this deployment wraps with. "default" is MASTER_ENCRYPTION_KEY itself. */
   readonly region?: string;
+  /** The keys that companies have in services of their own. Default: those in AWS KMS */
+  readonly externalKeys?: ExternalKeys | undefined;
+  /** For how many milliseconds a key that one of those has opened is used, at least 5,000. Default: 60,000 */
+  readonly externalKeyTtlMs?: number | undefined;
   /** The origin of this region's API, which other regions are told; without it, they cannot be told of this one. */
   readonly address?: string | undefined;
   /** Finds the person who has signed in; without it there are no people, only credentials. */

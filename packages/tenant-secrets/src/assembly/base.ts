@@ -1,3 +1,4 @@
+import { createAwsKms } from "@repo/external-keys";
 import { createAuditLog, type LostEvent } from "@repo/audit-log";
 import { type Catalog, TenantSecretsError } from "@repo/catalog";
 import { oncePerMinute, type RaiseAlarm } from "../access/alarms.ts";
@@ -5,6 +6,7 @@ import { createAuthenticRows } from "../access/authentic-rows.ts";
 import { createOperations } from "../access/operation.ts";
 import { createAuditKeys, createSigningKeys } from "../keys/audit-keys.ts";
 import { createCompanyKeys } from "../keys/company/company-keys.ts";
+import { createExternalFailures } from "../keys/external/failures.ts";
 import { createMasterKeys } from "../keys/master/master-keys.ts";
 import { createRegionKeys } from "../keys/region-keys.ts";
 import { createRowKeys } from "../keys/row-keys.ts";
@@ -22,7 +24,12 @@ export function assembleBase(
     database,
     infisical,
     region = "default",
-  }: Pick<AssemblyOptions<Catalog>, "database" | "infisical" | "region">,
+    externalKeys = createAwsKms(),
+    externalKeyTtlMs: externalTtlMs,
+  }: Pick<
+    AssemblyOptions<Catalog>,
+    "database" | "infisical" | "region" | "externalKeys" | "externalKeyTtlMs"
+  >,
   openAuditLog: Replacements["openAuditLog"] = createAuditLog,
 ) {
   let eventsLost = 0;
@@ -40,15 +47,26 @@ export function assembleBase(
   const registry = createRegionRegistry(database, authentic);
   const addressOf = async (name: string) => (await registry.find(name))?.address;
   const signedCopies = createSignedCopies({ registry, regionKeys, rowKeys, onAlarm });
+  const externalFailures = createExternalFailures({ audit, onAlarm });
   return {
     database,
     infisical,
+    externalKeys,
+    externalFailures,
     /** The region of this deployment. */
     ownRegion: region,
     masterKeys,
     auditKeys,
     loadSigningKey: createSigningKeys(database, masterKeys),
-    companyKeys: createCompanyKeys({ database, masterKeys, audit, signedCopies }),
+    companyKeys: createCompanyKeys({
+      database,
+      masterKeys,
+      audit,
+      signedCopies,
+      externalKeys,
+      externalTtlMs,
+      onExternalFailure: externalFailures.note,
+    }),
     rowKeys,
     regionKeys,
     registry,

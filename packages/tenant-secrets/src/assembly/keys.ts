@@ -7,6 +7,7 @@ import { createStoreBackup, type BackupDestination } from "../keys/backup/destin
 import { createCheckValues } from "../keys/check-values.ts";
 import { defineCompanyRotation } from "../keys/company/rotation-run.ts";
 import { createCompanyKeyRotation } from "../keys/company/rotation.ts";
+import { createExternalKey } from "../keys/external/external-key.ts";
 import { createMasterKeyAge } from "../keys/master/master-key-age.ts";
 import { createMasterKeyRegistry } from "../keys/master/master-key-registry.ts";
 import { createEmergencyRotation } from "../keys/rotation/emergency.ts";
@@ -47,6 +48,7 @@ export function assembleKeys(
   const companyKeyRotation = createCompanyKeyRotation({
     companies,
     masterKeys,
+    companyKeys,
     companyRotation,
     operations,
   });
@@ -68,6 +70,7 @@ export function assembleKeys(
       storeBackup,
       checkValues: createCheckValues(base),
       companyKeyRotation,
+      externalKey: createExternalKey({ ...base, companies, companyKeyRotation }),
       emergencyRotation: createEmergencyRotation({
         ...base,
         gate,

@@ -13,6 +13,7 @@ import { type Caller, systemCaller } from "@repo/catalog";
 import { audited, type Audited, type Operations, type Transaction } from "../access/operation.ts";
 import type { RowKeys } from "../access/authentic-rows.ts";
 import { companyIdOf } from "../companies/company-id.ts";
+import { ExternalKeyError } from "../keys/external/external-key-error.ts";
 import type { CompanyKeys } from "../keys/company/company-keys.ts";
 
 const { auditKeys, auditVerifications } = tables;
@@ -54,6 +55,11 @@ export interface VerificationParts {
 
 export const toCheck = { verb: "audit", to: "check the audit log" } as const;
 
+/** Whether a head is genuine cannot be told without the company's own key. */
+function ifExternal(error: unknown): undefined {
+  if (!(error instanceof ExternalKeyError)) throw error;
+}
+
 /** The actor of what the product verifies by itself. */
 export const verifier = systemCaller("audit-log", { verbs: [], secretKeys: [] });
 
@@ -74,7 +80,7 @@ export function createVerifyWith(
         database: { acrossCompanies: across },
         findRowKey: (keyVersion) => rowKeys.find(keyVersion),
         openCompanyKey: (companyId, keyVersion) =>
-          companyKeys.forDecryption(companyIdOf({ id: companyId }), keyVersion),
+          companyKeys.forDecryption(companyIdOf({ id: companyId }), keyVersion).catch(ifExternal),
         loadMacKey: once(async (keyVersion) =>
           macKeys.includes(keyVersion) ? loadMacKey(keyVersion) : undefined,
         ),

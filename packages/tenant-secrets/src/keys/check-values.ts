@@ -7,6 +7,7 @@ import { decryptValue } from "@repo/envelope";
 import { audited, type Operations } from "../access/operation.ts";
 import { companyIdOf } from "../companies/company-id.ts";
 import type { CompanyKeys } from "./company/company-keys.ts";
+import { ExternalKeyError } from "./external/external-key-error.ts";
 
 /** What became of all values that the database has. */
 export interface CheckedValues {
@@ -18,6 +19,8 @@ export interface CheckedValues {
   readonly otherVersions: number;
   /** Values whose company key is destroyed, as of shredded companies. */
   readonly destroyed: number;
+  /** Values that need the key of their company, which was not to be had. */
+  readonly needExternalKey: number;
   readonly failed: number;
   /** The first of them, 50 at most. */
   readonly failures: readonly {
@@ -62,13 +65,14 @@ interface Parts {
 
 export function createCheckValues({ operations, companyKeys, ownRegion }: Parts): CheckValues {
   /** @returns undefined for a value that decrypts */
-  const open = async (row: Row): Promise<ErrorCode | undefined> => {
+  const open = async (row: Row): Promise<ErrorCode | "external" | undefined> => {
     const { companyId, secretKey, version, keyVersion: companyKeyVersion, encrypted } = row;
     try {
       const { valueKey } = await companyKeys.forDecryption(companyIdOf({ id: companyId }), companyKeyVersion);
       decryptValue(valueKey, { companyId, secretKey, version, companyKeyVersion }, encrypted).fill(0);
       return undefined;
     } catch (error) {
+      if (error instanceof ExternalKeyError) return "external";
       if (!(error instanceof TenantSecretsError)) throw error;
       if (error.code === "KEY_DESTROYED" || ofValue.has(error.code)) return error.code;
       throw error;
@@ -80,12 +84,13 @@ export function createCheckValues({ operations, companyKeys, ownRegion }: Parts)
       { caller, action: "key.check-values", verb: "rotate", to: "check values" },
       async (across) => {
         const failures: CheckedValues["failures"][number][] = [];
-        const counts = { current: 0, otherVersions: 0, destroyed: 0, failed: 0 };
+        const counts = { current: 0, otherVersions: 0, destroyed: 0, needExternalKey: 0, failed: 0 };
         for (const place of ["current", "otherVersions"] as const) {
           for await (const row of eachValue(across, ownRegion, place)) {
             const code = await open(row);
             if (code === undefined) counts[place]++;
             else if (code === "KEY_DESTROYED") counts.destroyed++;
+            else if (code === "external") counts.needExternalKey++;
             else {
               counts.failed++;
               const { company, secretKey, version } = row;

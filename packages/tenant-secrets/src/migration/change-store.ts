@@ -11,6 +11,7 @@ import {
 } from "@repo/catalog";
 import { changeCompanyRow } from "../companies/change-company.ts";
 import { endMirror } from "../companies/company-mirror.ts";
+import { refuseExternal } from "../keys/external/refuse-external.ts";
 import { lockCompany, StoreChanged } from "../companies/company-lock.ts";
 import { type Comparison, type ComparedSecret } from "./comparison.ts";
 import { compare, type CompanyOutcome, type CompanyWork, resultOf } from "./company-work.ts";
@@ -55,7 +56,11 @@ export interface Direction {
  */
 export async function changeStore(work: CompanyWork, direction: Direction): Promise<CompanyOutcome> {
   await refuseShredded(work);
-  await work.step.commit((statements) => refuseCopied(statements, [work.company.id]));
+  await work.step.commit(async (statements) => {
+    await refuseCopied(statements, [work.company.id]);
+    if (direction.to !== "database")
+      await refuseExternal(statements, [work.company.id], "brought to its folder in Infisical");
+  });
   let moved = 0;
   for (let round = 0; round < maxRounds; round += 1) {
     const before = await comparison(work);

@@ -44,7 +44,7 @@ export async function readDatabaseSide(
     // A company that has nothing here gets no key by being looked at.
     if (heads.length === 0) return new Map();
     const keys = await companyKeys.usable(companyId);
-    const valueKeys = new Map(keys.map((key) => [key.keyVersion, key.valueKey]));
+    const valueKeys = new Map(keys.map((key) => [key.keyVersion, key]));
     return new Map(
       heads.map((row) => {
         const head = genuineHead(keys, row);

@@ -21,6 +21,7 @@ import { requireHome } from "../companies/change-company.ts";
 import type { Lease, RunRow } from "../runs/lease.ts";
 import { selectLeft } from "./cleanup.ts";
 import { selectStores } from "./company-stores.ts";
+import { refuseExternal } from "../keys/external/refuse-external.ts";
 import { refuseCopied } from "./copied-companies.ts";
 import { MigrationInput } from "./migration-input.ts";
 import type { MigrationFacts, MigrationRun } from "./migration-run.ts";
@@ -96,7 +97,10 @@ export function createMigrations({ operations, run, catalog, ownRegion }: Parts)
       async ({ statements }) => {
         const ids = await selectCompanies(statements, request, ownRegion);
         // Of all companies, those that are copied fail by themselves.
-        if (verb === "rollback" && request.companies !== "all") await refuseCopied(statements, ids);
+        if (verb === "rollback" && request.companies !== "all") {
+          await refuseCopied(statements, ids);
+          await refuseExternal(statements, ids, "brought to its folder in Infisical");
+        }
         const changesNothing = verb === "plan" || verb === "verify";
         const row = await add(statements, {
           subject: changesNothing ? randomUUID() : changes,

@@ -12,7 +12,7 @@ import {
 import type { RaiseAlarm } from "../access/alarms.ts";
 import type { CopiedKey } from "../access/signed-copies.ts";
 import type { CompanyHome } from "../companies/companies.ts";
-import { companyKeysTtlMs } from "../keys/company/company-keys.ts";
+import { companyKeysTtlMs } from "../keys/company/opened-keys.ts";
 import type { RegionKeys } from "../keys/region-keys.ts";
 import type { RegionRegistry } from "./registry.ts";
 

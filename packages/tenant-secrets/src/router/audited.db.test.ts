@@ -367,6 +367,15 @@ const table: Readonly<Record<string, Row>> = {
     action: "member.remove",
     input: ({ company, auditor }) => ({ company, userId: auditor.userId }),
   },
+  "companies.externalKey": { action: "company.external-key", input: ({ company }) => ({ company }) },
+  "companies.setExternalKey": {
+    action: "company.set-external-key",
+    input: ({ company }) => ({ company, key: fixture.kms.addKey().arn }),
+  },
+  "companies.removeExternalKey": {
+    action: "company.remove-external-key",
+    input: ({ company }) => ({ company }),
+  },
   "companies.setSecondFactor": {
     action: "company.waive-second-factor",
     input: ({ company }) => ({ company, required: false }),
@@ -645,6 +654,8 @@ test("these procedures ask a person to confirm", () => {
     "secrets.export",
     "secrets.search",
     "companies.setSecondFactor",
+    "companies.setExternalKey",
+    "companies.removeExternalKey",
     "companies.suspend",
     "companies.shred",
     "companies.delete",

@@ -17,6 +17,7 @@ const fixture = await createFixture(
     sensitiveCallsPerMinute: 10_000,
   },
 );
+const ownKey = fixture.kms.addKey();
 const { secrets, superuser } = fixture;
 
 interface Tenant {
@@ -209,6 +210,9 @@ await crossTenantContract(testAs("an owner"), {
     "secrets.setExpiry": (of) => ({ ...secretOf("CUSTOM_A")(of), expiresAt: forever }),
     "companies.stamp": company,
     "companies.settings": company,
+    "companies.externalKey": company,
+    "companies.setExternalKey": (of) => ({ ...company(of), key: ownKey.arn }),
+    "companies.removeExternalKey": company,
     "companies.setSecondFactor": (of) => ({ ...company(of), required: false }),
     "companies.apiKeys.list": company,
     "companies.apiKeys.create": ({ company: named }) => ({ ...newKey, companies: [named], verbs: ["use"] }),

@@ -103,6 +103,8 @@ const removable = async () => {
     await secrets.company(mine.company, product).remove("CUSTOM_R");
 };
 
+const ownKey = fixture.kms.addKey();
+
 let added: Promise<unknown> | undefined;
 const addRegionOnce = () =>
   (added ??= Promise.all(["gone", "known"].map((name) => secrets.regions.add(operator, newRegion(name)))));
@@ -333,6 +335,12 @@ const table: Readonly<Record<string, Row>> = {
           select id, ${mine.userId}, 'auditor', 'Back', 1, 1, '' from companies where subdomain = ${mine.company}`;
     },
   },
+  "companies.externalKey": { may: rotators, input: ({ company }) => ({ company }) },
+  "companies.setExternalKey": {
+    may: "owner operator",
+    input: ({ company }) => ({ company, key: ownKey.arn }),
+  },
+  "companies.removeExternalKey": { may: "owner", input: ({ company }) => ({ company }) },
   "companies.setSecondFactor": {
     may: insiders,
     input: ({ company }) => ({ company, required: false }),

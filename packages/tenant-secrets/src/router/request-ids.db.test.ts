@@ -54,6 +54,8 @@ const without: Readonly<Record<string, string>> = {
   "me.backupCodes.renew": "the last codes count",
   "companies.setRecovery": sets,
   "companies.setSecondFactor": sets,
+  "companies.setExternalKey": sets,
+  "companies.removeExternalKey": sets,
   "companies.suspend": sets,
   "companies.shred": "what is destroyed stays destroyed, and it answers with the same receipt",
   "companies.resume": sets,

@@ -90,6 +90,9 @@ export const appRouter = router({
       setRecovery: ({ companies }, caller, { company, days }) => companies.setRecovery(caller, company, days),
       setSecondFactor: ({ secondFactorRule }, caller, { company, required }) =>
         secondFactorRule.set(caller, company, required),
+      externalKey: ({ externalKey }, caller, { company }) => externalKey.get(caller, company),
+      setExternalKey: ({ externalKey }, caller, { company, key }) => externalKey.set(caller, company, key),
+      removeExternalKey: ({ externalKey }, caller, { company }) => externalKey.remove(caller, company),
       get: ({ companies }, caller, { company }) => companies.get(caller, company),
       shred: ({ shredding }, caller, { company, ...options }) => shredding.shred(caller, company, options),
       receipt: ({ shredding }, caller, { company }) => shredding.receipt(caller, company),

@@ -1,5 +1,6 @@
 import { createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import {
+  type CompanyKey,
   decryptParts,
   parseValue,
   Plaintext,
@@ -53,8 +54,14 @@ export function drawn(encrypted: EncryptedSecret, now: number): EncryptedSecret 
 /** Objects, buffers' headers and a place in a map, as a heap snapshot shows them. */
 const overheadBytes = 700;
 
+/** The key of a value. Where it can be used for some time only, so can what is encrypted under it. */
+type ValueKey = Pick<CompanyKey, "valueKey" | "leftMs">;
+
+/** Milliseconds before the end of its key's time that a cached value is read again. */
+const marginMs = 500;
+
 /** @throws {TenantSecretsError} INTEGRITY_FAILURE, KEY_DESTROYED */
-export function encryptedSecret(key: KeyObject, place: ValuePlace, encrypted: string): EncryptedSecret {
+export function encryptedSecret(key: ValueKey, place: ValuePlace, encrypted: string): EncryptedSecret {
   return secretOf(key, place.version, parseValue(place, encrypted));
 }
 
@@ -64,7 +71,8 @@ export function encryptedHere(
   plaintext: Plaintext,
 ): EncryptedSecret {
   const place = { companyId, secretKey, version, companyKeyVersion: 0 };
-  return encryptedSecret(processKey(), place, encryptValue(processKey(), place, plaintext.bytes));
+  const key = { valueKey: processKey() };
+  return encryptedSecret(key, place, encryptValue(key.valueKey, place, plaintext.bytes));
 }
 
 /** Whether it is this value. */
@@ -82,13 +90,14 @@ function wipe(bytes: Uint8Array): void {
   Uint8Array.prototype.fill.call(bytes, 0);
 }
 
-function secretOf(key: KeyObject, version: number, parts: EncryptedParts): EncryptedSecret {
+function secretOf(key: ValueKey, version: number, parts: EncryptedParts): EncryptedSecret {
   return {
     version,
+    ...(key.leftMs !== undefined && { ttlMs: Math.max(0, key.leftMs() - marginMs) }),
     sizeBytes: overheadBytes + parts.ciphertext.length + parts.context.length,
-    decrypt: () => new Plaintext(decryptParts(key, parts)),
+    decrypt: () => new Plaintext(decryptParts(key.valueKey, parts)),
     decryptText: () => {
-      const bytes = decryptParts(key, parts);
+      const bytes = decryptParts(key.valueKey, parts);
       const text = bytes.toString("utf8");
       wipe(bytes);
       return text;

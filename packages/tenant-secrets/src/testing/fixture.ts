@@ -1,6 +1,8 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { connectDatabase, type CompanyRow, type Database } from "@repo/db";
 import { createTestDatabase, whenDone, type TestDatabase } from "@repo/db/testing";
+import { createAwsKms } from "@repo/external-keys";
+import { type LocalKms, startLocalKms } from "@repo/external-keys/emulator";
 import { createInfisicalClient, type InfisicalClient } from "@repo/infisical";
 import { type InfisicalEmulatorOptions, startInfisicalEmulator } from "@repo/infisical/emulator";
 import postgres from "postgres";
@@ -61,6 +63,8 @@ export interface Fixture {
   readonly database: Database;
   readonly infisical: InfisicalClient;
   readonly emulator: Emulator;
+  /** Where companies have keys of their own. */
+  readonly kms: LocalKms;
   readonly urls: TestDatabase["urls"];
   /** Bypasses row-level security: for inspecting rows, and for attacks by a party with the database. */
   readonly superuser: postgres.Sql;
@@ -111,6 +115,8 @@ export async function createFixture(
 ): Promise<Fixture> {
   const testDatabase = await prepareDatabase(await createTestDatabase());
   const emulator = await startInfisicalEmulator(server);
+  const kms = await startLocalKms();
+  const externalKeys = createAwsKms(kms);
   const closing: (() => Promise<unknown>)[] = [];
   const copies: TestDatabase[] = [];
   const connect = ({ urls } = testDatabase): { database: Database; infisical: InfisicalClient } => {
@@ -129,6 +135,7 @@ export async function createFixture(
     infisical,
     catalog: deliveryChatCatalog,
     region,
+    externalKeys,
     limits,
     ...people,
     ...alone,
@@ -141,9 +148,10 @@ export async function createFixture(
   whenDone(async () => {
     await Promise.all(closing.map((close) => close()));
     await emulator.stop();
+    await kms.stop();
     await Promise.all([testDatabase, ...copies].map((each) => each.drop()));
   });
-  const { rowKeys, companyKeys } = assembleBase({ database, infisical, region });
+  const { rowKeys, companyKeys } = assembleBase({ database, infisical, region, externalKeys });
   let companies = 0;
   const remacCompanies: Fixture["remacCompanies"] = async (sql) => {
     const { active } = await rowKeys.load();
@@ -163,6 +171,7 @@ export async function createFixture(
     database,
     infisical,
     emulator,
+    kms,
     urls: testDatabase.urls,
     superuser,
     another: (options = {}) =>
@@ -170,6 +179,7 @@ export async function createFixture(
         ...connect(),
         catalog: deliveryChatCatalog,
         region,
+        externalKeys,
         limits,
         ...people,
         ...alone,
@@ -185,6 +195,7 @@ export async function createFixture(
           ...connect(copy),
           catalog: deliveryChatCatalog,
           region,
+          externalKeys,
           limits,
           ...people,
           ...alone,

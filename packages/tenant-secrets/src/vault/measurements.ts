@@ -1,6 +1,7 @@
 import type { ShadowReads } from "@repo/catalog";
 import type { CacheMeasurements } from "../cache/cache.ts";
 import type { BackfillMeasurements } from "../stores/hybrid/backfill.ts";
+import type { ExternalFailureCounts } from "../keys/external/failures.ts";
 import type { CopyMeasurements } from "../regions/copy-ages.ts";
 
 /** Metrics of one process. None contains the name of a company or a secret. */
@@ -16,4 +17,6 @@ export interface Measurements {
   readonly expiredReads: number;
   /** Audit events that the database rejected because of their content. */
   readonly eventsLost: number;
+  /** Calls to companies' own keys that failed. */
+  readonly externalKeyFailures: ExternalFailureCounts;
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { and, desc, eq, sql } from "drizzle-orm";
-import { LRUCache } from "lru-cache";
 import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
 import { asTenantSecretsError, type AuditLog } from "@repo/audit-log";
 import {
@@ -10,21 +9,40 @@ import {
   KeyReplacedError,
   TenantSecretsError,
 } from "@repo/catalog";
-import { type CompanyKey, deriveCompanyKey, type KeyPlace, unwrapKey, wrapKey } from "@repo/envelope";
+import {
+  type CompanyKey,
+  deriveCompanyKey,
+  type ExternalWrap,
+  integrityFailure,
+  isExternalWrap,
+  type KeyPlace,
+  unwrapExternal,
+  unwrapKey,
+  wrapKey,
+} from "@repo/envelope";
+import type { ExternalKeys } from "@repo/external-keys";
 import type { CopiedKey, CopyWriter, SignedCopies } from "../../access/signed-copies.ts";
+import { ExternalKeyError, LeaseOver } from "../external/external-key-error.ts";
+import { externalKeyTtlMs, leased } from "../external/lease.ts";
+import { decryptExternally, encryptExternally } from "../external/wrapping.ts";
 import type { MasterKeyRing, MasterKeys } from "../master/master-keys.ts";
+import { createOpenedKeys, type LoadedKey } from "./opened-keys.ts";
 
 const { companyKeys, companyKeyWraps } = tables;
 
 export interface CompanyKeys {
-  /** The active key; created if the company never had one. @throws {TenantSecretsError} as `forDecryption` */
+  /**
+   * The active key; created if the company never had one.
+   *
+   * @throws {TenantSecretsError} as `forDecryption`; INTEGRITY_FAILURE too where the active key is not the newest
+   */
   forEncryption(companyId: CompanyId): Promise<CompanyKey>;
   /** All keys that are not destroyed, the active one first. @throws {TenantSecretsError} as `forEncryption` */
   living(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
   /** As `living`, without older keys that do not decrypt: callers lose access to what is under those. @throws as `living` */
   usable(companyId: CompanyId): Promise<readonly [CompanyKey, ...CompanyKey[]]>;
   /**
-   * A key by its version.
+   * A key by its version. The parts of a key that an external key has opened throw an `ExternalKeyError` once that is a minute ago.
    *
    * @throws {TenantSecretsError} KEY_DESTROYED, KEY_UNAVAILABLE, INTEGRITY_FAILURE, and the errors of loading master keys
    */
@@ -32,19 +50,37 @@ export interface CompanyKeys {
   /**
    * The 32 bytes of each key that is not destroyed, to be encrypted to another region. The caller wipes them.
    *
-   * @throws {TenantSecretsError} as `living`
+   * @throws {TenantSecretsError} as `living`; CONFLICT where an external key has encrypted one of them
    */
   secrets(companyId: CompanyId): Promise<readonly CopiedKey[]>;
+  /**
+   * The names of the external keys of all keys that are not destroyed, the active one's first; undefined for a key without one. Asks
+   * no external key. Empty if the company never had a key.
+   *
+   * @throws {TenantSecretsError} as `living`
+   */
+  externalKeysOf(companyId: CompanyId): Promise<readonly (string | undefined)[]>;
+  /**
+   * The next key of a company, made and encrypted by the external key that the active one has.
+   *
+   * @param change another external key; null: none
+   * @returns the bytes, which the caller wipes; undefined where no key is active
+   * @throws {TenantSecretsError} as `living`
+   */
+  makeNext(companyId: CompanyId, change?: string | null): Promise<NextKey | undefined>;
   /** Drops the cached keys of one company, or of all. Keys that are being loaded are not cached either. */
   invalidate(companyId?: string): void;
 }
 
-/** Milliseconds that a process caches an unwrapped key: the cost of a lost notification. */
-export const companyKeysTtlMs = 300_000;
+/** A key that is not stored yet. */
+export interface NextKey {
+  readonly keyVersion: number;
+  readonly secret: Buffer;
+  /** What an external key made of the secret, if there is one. */
+  readonly external: ExternalWrap | undefined;
+}
 
 const keyMaker = systemCaller("company-keys", { verbs: [], secretKeys: [] });
-
-type Opened = Map<number, Promise<CompanyKey>>;
 
 /** One of a company's keys. Without a wrap where this region has none. */
 interface KeyRow extends Pick<typeof companyKeys.$inferSelect, "keyVersion" | "status"> {
@@ -56,11 +92,17 @@ interface Dependencies {
   readonly masterKeys: MasterKeys;
   readonly audit: AuditLog;
   readonly signedCopies: Pick<SignedCopies, "during">;
+  readonly externalKeys: ExternalKeys;
+  /** Default: {@link externalKeyTtlMs} */
+  readonly externalTtlMs?: number | undefined;
+  /** Called at each call to an external key that fails. */
+  readonly onExternalFailure: (companyId: CompanyId, error: ExternalKeyError) => void;
 }
 
 export function createCompanyKeys(dependencies: Dependencies): CompanyKeys {
-  const { database, masterKeys, audit, signedCopies } = dependencies;
-  const opened = new LRUCache<string, Opened>({ max: 10_000, ttl: companyKeysTtlMs });
+  const { database, masterKeys, audit, signedCopies, externalKeys, onExternalFailure } = dependencies;
+  const { externalTtlMs: ttlMs = externalKeyTtlMs } = dependencies;
+  const opened = createOpenedKeys();
 
   /** Rows of a company's keys, with the wrap under the newest master key of this region first. */
   const selectKeys = (companyId: CompanyId, keyVersion?: number): Promise<readonly KeyRow[]> =>
@@ -89,12 +131,12 @@ export function createCompanyKeys(dependencies: Dependencies): CompanyKeys {
         ),
     );
 
-  /** @returns the 32 bytes, which the caller wipes */
+  /** Removes what the master key has encrypted. @returns the 32 bytes, which the caller wipes, or what an external key made of them */
   const unwrap = async (
     companyId: CompanyId,
     keyVersion: number,
     row: KeyRow | undefined,
-  ): Promise<Buffer> => {
+  ): Promise<Buffer | ExternalWrap> => {
     if (row?.status === "destroyed") throw keyDestroyed();
     if (row?.wrap == null) {
       throw new TenantSecretsError(
@@ -105,22 +147,30 @@ export function createCompanyKeys(dependencies: Dependencies): CompanyKeys {
     const { masterKeyVersion, wrapped } = row.wrap;
     const { wrappingKey } = (await ringWith(masterKeys, masterKeyVersion)).get(masterKeyVersion);
     const place = placeOf(companyId, keyVersion, { region: masterKeys.region, masterKeyVersion });
-    return unwrapKey(wrappingKey, place, wrapped);
+    return isExternalWrap(wrapped)
+      ? unwrapExternal(wrappingKey, place, wrapped)
+      : unwrapKey(wrappingKey, place, wrapped);
+  };
+
+  const load = async (companyId: CompanyId, keyVersion: number, row?: KeyRow): Promise<LoadedKey> => {
+    const found = row ?? (await selectKeys(companyId, keyVersion))[0];
+    const wrap = await unwrap(companyId, keyVersion, found);
+    if (Buffer.isBuffer(wrap)) return { key: deriveCompanyKey(wrap, companyId, keyVersion) };
+    const ask = (): Promise<Buffer> =>
+      decryptExternally(externalKeys, { companyId, keyVersion }, wrap).catch((error: unknown) => {
+        if (error instanceof ExternalKeyError) onExternalFailure(companyId, error);
+        throw error;
+      });
+    const askedAt = performance.now();
+    const key = deriveCompanyKey(await ask(), companyId, keyVersion);
+    const askAgain = async () => void (await ask()).fill(0);
+    const lease = leased(key, askAgain, { askedAt, ttlMs });
+    return { key: lease.key, lease };
   };
 
   /** @param row of the key, where the caller has just selected it */
-  const open = (companyId: CompanyId, keyVersion: number, row?: KeyRow): Promise<CompanyKey> => {
-    const keys = opened.get(companyId) ?? new Map<number, Promise<CompanyKey>>();
-    if (!opened.has(companyId)) opened.set(companyId, keys);
-    const load = async () => {
-      const found = row ?? (await selectKeys(companyId, keyVersion))[0];
-      return deriveCompanyKey(await unwrap(companyId, keyVersion, found), companyId, keyVersion);
-    };
-    const loading = keys.get(keyVersion) ?? load();
-    keys.set(keyVersion, loading);
-    loading.catch(() => keys.delete(keyVersion));
-    return loading;
-  };
+  const open = (companyId: CompanyId, keyVersion: number, row?: KeyRow): Promise<CompanyKey> =>
+    opened.open(companyId, keyVersion, () => load(companyId, keyVersion, row));
 
   /** The first commit wins; the random bytes of the others are discarded. */
   const makeFirst = async (companyId: CompanyId, { active }: MasterKeyRing): Promise<void> => {
@@ -167,6 +217,9 @@ export function createCompanyKeys(dependencies: Dependencies): CompanyKeys {
     const rows = await selectKeys(companyId);
     const [first] = rows;
     if (first !== undefined && first.status !== "active") throw keyDestroyed();
+    // Rotations make the newest key the active one. An earlier one that another party makes active again may have a wrap that does
+    // not need the company's external key.
+    if (rows.some(({ keyVersion }) => keyVersion > (first?.keyVersion ?? 0))) throw integrityFailure();
     return rows.filter(
       ({ keyVersion, status }, i) => status !== "destroyed" && rows[i - 1]?.keyVersion !== keyVersion,
     );
@@ -178,6 +231,13 @@ export function createCompanyKeys(dependencies: Dependencies): CompanyKeys {
     const [active, ...older] = found.length === 0 ? await findLiving(companyId) : found;
     if (active === undefined) throw new Error("a company has the key that was made for it");
     return [active, ...older];
+  };
+
+  const externalKeyOf = async (companyId: CompanyId, row: KeyRow): Promise<string | undefined> => {
+    const wrap = await unwrap(companyId, row.keyVersion, row);
+    if (!Buffer.isBuffer(wrap)) return wrap.externalKey;
+    wrap.fill(0);
+    return undefined;
   };
 
   const openRow = (companyId: CompanyId, row: KeyRow): Promise<CompanyKey> =>
@@ -200,23 +260,46 @@ export function createCompanyKeys(dependencies: Dependencies): CompanyKeys {
     secrets: async (companyId) => {
       const secrets: CopiedKey[] = [];
       try {
-        for (const row of await findLiving(companyId))
-          secrets.push({
-            companyId,
-            keyVersion: row.keyVersion,
-            secret: await unwrap(companyId, row.keyVersion, row),
-          });
+        for (const row of await findLiving(companyId)) {
+          const { keyVersion } = row;
+          const secret = await unwrap(companyId, keyVersion, row);
+          if (!Buffer.isBuffer(secret)) throw notCopied();
+          secrets.push({ companyId, keyVersion, secret });
+        }
         return secrets;
       } catch (error) {
         for (const { secret } of secrets) secret.fill(0);
         throw error;
       }
     },
-    invalidate: (companyId) => {
-      if (companyId === undefined) opened.clear();
-      else opened.delete(companyId);
+    externalKeysOf: async (companyId) =>
+      Promise.all((await findLiving(companyId)).map((row) => externalKeyOf(companyId, row))),
+    makeNext: async (companyId, change) => {
+      const [active] = await findLiving(companyId);
+      if (active === undefined) return undefined;
+      const keyVersion = active.keyVersion + 1;
+      const externalKey = change === undefined ? await externalKeyOf(companyId, active) : change;
+      const secret = randomBytes(32);
+      try {
+        const external =
+          externalKey == null
+            ? undefined
+            : await encryptExternally(externalKeys, { companyId, keyVersion, externalKey }, secret);
+        return { keyVersion, secret, external };
+      } catch (error) {
+        secret.fill(0);
+        throw error;
+      }
     },
+    invalidate: (companyId) => opened.invalidate(companyId),
   };
+}
+
+function notCopied(): TenantSecretsError {
+  return new TenantSecretsError(
+    "CONFLICT",
+    "The keys of this company are wrapped by a key of its own, and are not copied to another region.",
+  );
 }
 
 /** Ignores a key that was destroyed since it was selected. */
@@ -231,12 +314,15 @@ const unusable: ReadonlySet<TenantSecretsError["code"]> = new Set([
 ]);
 
 function ifUnusable(error: unknown): undefined {
+  // A key that its owner may give again is not one to do without: what is under it is not lost.
+  if (error instanceof ExternalKeyError) throw error;
   if (!(error instanceof TenantSecretsError) || !unusable.has(error.code)) throw error;
 }
 
 /**
  * Runs `work` with a company's current keys, and again if they were rotated meanwhile: once more after KEY_DESTROYED, which may
- * concern only the old key, and up to {@link mostReplacements} times if the database refuses to encrypt under an inactive key.
+ * concern only the old key, and up to {@link mostReplacements} times if the database refuses to encrypt under an inactive key, or
+ * the time of an external key's was over.
  *
  * @throws {TenantSecretsError} the last error of `work`
  */
@@ -246,7 +332,8 @@ export async function withCurrentKeys<T>(work: () => Promise<T>): Promise<T> {
       return await work();
     } catch (thrown) {
       const error = asTenantSecretsError(thrown);
-      const replaced = error instanceof KeyReplacedError && attempt <= mostReplacements;
+      const replaced =
+        (error instanceof KeyReplacedError || error instanceof LeaseOver) && attempt <= mostReplacements;
       const destroyed = error.code === "KEY_DESTROYED" && attempt === 1;
       if (!replaced && !destroyed) throw error;
     }
@@ -278,7 +365,7 @@ export async function ringWith(masterKeys: MasterKeys, version: number): Promise
   return ring.versions.includes(version) ? ring : masterKeys.refresh();
 }
 
-function placeOf(
+export function placeOf(
   companyId: CompanyId,
   keyVersion: number,
   { region, masterKeyVersion }: { readonly region: string; readonly masterKeyVersion: number },

@@ -6,6 +6,7 @@ import { type Caller, type CompanyId, systemCaller, keyDestroyed, TenantSecretsE
 import { companyIdOf } from "../../companies/company-id.ts";
 import type { RunProgress } from "../../runs/definition.ts";
 import { defineRun, type Run } from "../../runs/run.ts";
+import { LeaseOver } from "../external/external-key-error.ts";
 import type { CompanyKeys } from "./company-keys.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
 import { KeySuperseded, reencryptCompany } from "./reencrypt.ts";
@@ -83,7 +84,8 @@ export function defineCompanyRotation(
             },
           });
         } catch (error) {
-          if (error instanceof KeySuperseded) return step.enter({ phase: "reencrypt" });
+          if (error instanceof KeySuperseded || error instanceof LeaseOver)
+            return step.enter({ phase: "reencrypt" });
           throw error;
         }
         await audit.ready();

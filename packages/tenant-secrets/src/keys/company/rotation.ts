@@ -1,9 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { and, desc, eq, sql } from "drizzle-orm";
 import { tables, type Statements } from "@repo/db";
 import { type Caller, type CompanyId, keyDestroyed, TenantSecretsError } from "@repo/catalog";
-import { type MasterKey, wrapKey } from "@repo/envelope";
+import { type MasterKey, wrapExternal, wrapKey } from "@repo/envelope";
 import {
   audited,
   type Audited,
@@ -13,7 +12,7 @@ import {
 } from "../../access/operation.ts";
 import type { Companies } from "../../companies/companies.ts";
 import { RunDriven, RunStopped, type Lease, type RunRow } from "../../runs/lease.ts";
-import { wrapping } from "./company-keys.ts";
+import { type CompanyKeys, type NextKey, placeOf, wrapping } from "./company-keys.ts";
 import { lockCompany } from "../../companies/company-lock.ts";
 import type { MasterKeys } from "../master/master-keys.ts";
 import {
@@ -59,6 +58,23 @@ export interface CompanyKeyRotation {
    */
   requestRotation(caller: Caller, subdomain: string): Promise<number>;
   /**
+   * Gives a company a new key under another external key, and leaves the re-encryption to a job. For a caller whose permission was
+   * checked.
+   *
+   * @param change the name of the external key; null: none. `guard` runs in the transaction, with the company locked
+   * @returns the version of the new key
+   * @throws {TenantSecretsError} as `requestRotation`; what `guard` throws; KEY_UNAVAILABLE if the external key does not encrypt
+   */
+  changeExternalKey(
+    steps: Steps,
+    caller: Caller,
+    change: {
+      readonly companyId: CompanyId;
+      readonly externalKey: string | null;
+      readonly guard: (statements: Statements) => Promise<void>;
+    },
+  ): Promise<number>;
+  /**
    * As `rotateCompanyKey`, for an operator whose permission was checked, unless the active key was made after `madeUntil` and no
    * older key is left. Ends when everything is under one key: if another process drives the rotation, this waits for it.
    *
@@ -74,6 +90,7 @@ export interface CompanyKeyRotation {
 interface Dependencies {
   readonly companies: Pick<Companies, "resolve">;
   readonly masterKeys: MasterKeys;
+  readonly companyKeys: Pick<CompanyKeys, "makeNext">;
   readonly companyRotation: CompanyRotationRun;
   readonly operations: Operations;
 }
@@ -91,8 +108,19 @@ interface Asked {
   readonly madeUntil?: Date;
   /** Whether the caller drives the run, or a job does. */
   readonly how: "drive" | "enqueue";
+  /** The new key has another external key than the active one: it is due in any case. */
+  readonly external?: {
+    readonly key: string | null;
+    readonly guard: (statements: Statements) => Promise<void>;
+  };
   /** Whether to wait for another process that drives the run. */
   readonly waits?: boolean;
+}
+
+interface Making {
+  readonly masterKey: MasterKey;
+  /** The key to be stored, if one is due. */
+  readonly next: NextKey | undefined;
 }
 
 /** Milliseconds between two checks whether another process has finished the run. */
@@ -105,10 +133,17 @@ class RunEnded extends TenantSecretsError {
   }
 }
 
+/** Another key was made since this one. */
+class NextKeyOutdated extends TenantSecretsError {
+  constructor() {
+    super("CONFLICT", "Another key of this company was made meanwhile.");
+  }
+}
+
 const toRotate = { verb: "rotate", to: "rotate keys" } as const;
 
 export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKeyRotation {
-  const { companies, masterKeys, companyRotation, operations } = dependencies;
+  const { companies, masterKeys, companyKeys, companyRotation, operations } = dependencies;
 
   /** Checks for an operator first: other callers must not learn whether the company exists. */
   const resolve = async (caller: Caller, subdomain: string) => {
@@ -135,11 +170,11 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
     return found?.id;
   };
 
-  /** The version of the active key: of a new one, if that is due. */
+  /** The version of the active key: of `next`, if one is due. */
   const keyOf = async (
     { statements, copies }: Pick<Transaction, "statements" | "copies">,
-    masterKey: MasterKey,
-    { companyId, madeUntil }: Asked,
+    { masterKey, next }: Making,
+    { companyId, madeUntil, external }: Asked,
   ): Promise<{ readonly keyVersion: number; readonly isNew: boolean }> => {
     const rows = await statements
       .select()
@@ -149,35 +184,36 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
       .for("update");
     const active = rows.find((row) => row.status === "active");
     if (active === undefined) throw keyDestroyed();
-    const due =
+    const isOld =
       madeUntil === undefined
         ? rows.every((row) => row.status !== "retiring")
         : active.createdAt <= madeUntil;
-    if (!due) return { keyVersion: active.keyVersion, isNew: false };
+    if (!isOld && external === undefined) return { keyVersion: active.keyVersion, isNew: false };
     const keyVersion = (rows[0]?.keyVersion ?? 0) + 1;
+    if (next?.keyVersion !== keyVersion) throw new NextKeyOutdated();
+    await external?.guard(statements);
     await statements
       .update(keys)
       .set({ status: "retiring" })
       .where(and(eq(keys.companyId, companyId), eq(keys.keyVersion, active.keyVersion)));
     await statements.insert(keys).values({ companyId, keyVersion, status: "active" });
     const { region, version: masterKeyVersion, wrappingKey } = masterKey;
-    const place = { kind: "company-key", owner: companyId, keyVersion, region, masterKeyVersion } as const;
-    const secret = randomBytes(32);
-    try {
-      const wrapped = wrapKey(wrappingKey, place, secret);
-      await statements
-        .insert(companyKeyWraps)
-        .values({ companyId, keyVersion, region, masterKeyVersion, wrapped });
-      await copies.key({ companyId, keyVersion, secret });
-    } finally {
-      secret.fill(0);
-    }
+    const place = placeOf(companyId, keyVersion, { region, masterKeyVersion });
+    if (external?.key === null) await allowPlainWrap(statements, companyId);
+    const wrapped =
+      next.external === undefined
+        ? wrapKey(wrappingKey, place, next.secret)
+        : wrapExternal(wrappingKey, place, next.external);
+    await statements
+      .insert(companyKeyWraps)
+      .values({ companyId, keyVersion, region, masterKeyVersion, wrapped });
+    if (next.external === undefined) await copies.key({ companyId, keyVersion, secret: next.secret });
     return { keyVersion, isNew: true };
   };
 
   const beginIn = async (
     transaction: Pick<Transaction, "statements" | "copies">,
-    masterKey: MasterKey,
+    making: Making,
     asked: Asked,
   ): Promise<Audited<Begun | undefined>> => {
     const { statements } = transaction;
@@ -192,19 +228,23 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
         ? started
         : (await companyRotation.lookUpUnfinished(statements, companyId))?.id;
     if (run === undefined || (typeof run === "string" && run !== started)) throw new RunEnded();
-    const { keyVersion, isNew } = await keyOf(transaction, masterKey, asked);
+    const { keyVersion, isNew } = await keyOf(transaction, making, asked);
     return audited({ keyVersion, run }, isNew ? { version: keyVersion } : []);
   };
 
   /** Creates a new key, if due, with the run that re-encrypts everything under it. @returns undefined if there is no key */
   const begin = async (steps: Steps, asked: Asked): Promise<Begun | undefined> => {
     for (;;) {
+      // Before the transaction, which waits for nothing but its statements.
+      const next = await companyKeys.makeNext(asked.companyId, asked.external?.key);
       try {
-        return await wrapping(masterKeys, ({ active }) =>
-          steps.commit((transaction) => beginIn(transaction, active, asked)),
+        return await wrapping(masterKeys, ({ active: masterKey }) =>
+          steps.commit((transaction) => beginIn(transaction, { masterKey, next }, asked)),
         );
       } catch (error) {
-        if (!(error instanceof RunEnded)) throw error;
+        if (!(error instanceof RunEnded || error instanceof NextKeyOutdated)) throw error;
+      } finally {
+        next?.secret.fill(0);
       }
     }
   };
@@ -264,11 +304,22 @@ export function createCompanyKeyRotation(dependencies: Dependencies): CompanyKey
         return begun.keyVersion;
       });
     },
+    changeExternalKey: async (steps, caller, { companyId, externalKey, guard }) => {
+      const external = { key: externalKey, guard };
+      const begun = await begin(steps, { caller, companyId, how: "enqueue", external });
+      if (begun === undefined) throw noKey();
+      return begun.keyVersion;
+    },
     replaceOldKeys: (caller, { companyId, madeUntil }, onReencrypted) =>
       operations.inSteps({ caller, action: "key.rotate-company", company: { id: companyId } }, (steps) =>
         rotate(steps, { caller, companyId, madeUntil, waits: true }, onReencrypted),
       ),
   };
+}
+
+/** Lets this transaction store a new key without the external key that the others have: keys.sql refuses it otherwise. */
+async function allowPlainWrap(statements: Statements, companyId: CompanyId): Promise<void> {
+  await statements.execute(sql`select set_config('tenant_secrets.without_external_key', ${companyId}, true)`);
 }
 
 /** The number of encrypted values of a company; undefined if it has no key. */

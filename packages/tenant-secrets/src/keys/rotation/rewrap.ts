@@ -1,14 +1,7 @@
 import { sql, type SQL } from "drizzle-orm";
 import { DatabaseError, tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
-import {
-  undefinedIfCorrupt,
-  integrityFailure,
-  type KeyPlace,
-  type MasterKey,
-  unwrapKey,
-  wrapKey,
-} from "@repo/envelope";
+import { undefinedIfCorrupt, type KeyPlace, type MasterKey, rewrapKey } from "@repo/envelope";
 import type { RunStep } from "../../runs/definition.ts";
 import { walk } from "../../runs/walk.ts";
 
@@ -255,16 +248,11 @@ function rewrap(
     region: key.region,
     masterKeyVersion: key.version,
   });
-  const secret = undefinedIfCorrupt(() => unwrapKey(from.wrappingKey, place(from), wrapped));
-  if (secret === undefined) return undefined;
-  try {
-    const again = wrapKey(to.wrappingKey, place(to), secret);
-    const opened = unwrapKey(to.wrappingKey, place(to), again);
-    const same = opened.equals(secret);
-    opened.fill(0);
-    if (!same) throw integrityFailure();
-    return again;
-  } finally {
-    secret.fill(0);
-  }
+  return undefinedIfCorrupt(() =>
+    rewrapKey(
+      { wrappingKey: from.wrappingKey, place: place(from) },
+      { wrappingKey: to.wrappingKey, place: place(to) },
+      wrapped,
+    ),
+  );
 }

@@ -2,7 +2,15 @@ import type { KeyObject } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { tables, type Database, type Statements } from "@repo/db";
 import { z } from "zod";
-import { deriveValueKey, undefinedIfCorrupt, type MasterKey, decryptValue, unwrapKey } from "@repo/envelope";
+import {
+  deriveValueKey,
+  undefinedIfCorrupt,
+  isExternalWrap,
+  type MasterKey,
+  decryptValue,
+  unwrapExternal,
+  unwrapKey,
+} from "@repo/envelope";
 import type { RunStep } from "../../runs/definition.ts";
 import { walk } from "../../runs/walk.ts";
 import { keyName } from "./rewrap.ts";
@@ -37,6 +45,7 @@ export async function openCanaries(
       if (canary.wrapped === null) return true;
       tried++;
       const valueKey = unwrapValueKey(masterKey, canary, canary.wrapped);
+      if (valueKey === "external") return true;
       if (valueKey === undefined) {
         keys.push(keyName("company-key", { owner: canary.companyId, keyVersion: canary.keyVersion }));
       } else if (!opens(valueKey, canary)) {
@@ -62,12 +71,15 @@ export async function countCanaries(statements: Statements): Promise<number> {
   return row?.count ?? 0;
 }
 
+/** @returns "external" for a key that opens to what its company's own key has encrypted: no master key opens a value of it */
 function unwrapValueKey(
   { region, version: masterKeyVersion, wrappingKey }: MasterKey,
   { companyId, keyVersion }: Canary,
   wrapped: string,
-): KeyObject | undefined {
+): KeyObject | "external" | undefined {
   const place = { kind: "company-key", owner: companyId, keyVersion, region, masterKeyVersion } as const;
+  if (isExternalWrap(wrapped))
+    return undefinedIfCorrupt(() => unwrapExternal(wrappingKey, place, wrapped)) && "external";
   const secret = undefinedIfCorrupt(() => unwrapKey(wrappingKey, place, wrapped));
   return secret && deriveValueKey(secret, companyId, keyVersion);
 }

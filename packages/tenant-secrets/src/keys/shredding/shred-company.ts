@@ -5,7 +5,7 @@ import { audited, type Audited, type EventDetails, type Transaction } from "../.
 import { revocationOf, revokeApiKeys } from "../../companies/api-key-rows.ts";
 import { changeCompanyRow } from "../../companies/change-company.ts";
 import { endMirror } from "../../companies/company-mirror.ts";
-import { companyKeysTtlMs } from "../company/company-keys.ts";
+import { companyKeysTtlMs } from "../company/opened-keys.ts";
 import { goneAfterSeconds } from "../rotation/process-registry.ts";
 import type { CompanyRow, LockedCompany } from "./company-to-shred.ts";
 import { destroy } from "./destroy.ts";

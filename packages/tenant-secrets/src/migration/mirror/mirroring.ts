@@ -17,6 +17,7 @@ import { StoreChanged, StoreHeld } from "../../companies/company-lock.ts";
 import { endMirror, withoutMirror } from "../../companies/company-mirror.ts";
 import type { CompanyRows } from "../../companies/company-rows.ts";
 import type { CompanyKeys } from "../../keys/company/company-keys.ts";
+import { refuseExternal } from "../../keys/external/refuse-external.ts";
 import { createBulkFolders } from "../bulk-folders.ts";
 import { companyById } from "../company-by-id.ts";
 import { forgetFindings } from "../ledger.ts";
@@ -180,6 +181,7 @@ async function switchOn(
     .from(shreddings)
     .where(eq(shreddings.companyId, company.id));
   if (shredded !== undefined) throw keyDestroyed();
+  await refuseExternal(statements, [company.id], "mirrored in Infisical");
   if (company.secretStore === "infisical") throw readsFromFolder(subdomain);
   if (state?.cleanedAt != null) throw withoutFolder(subdomain, state.cleanedAt);
   if (company.secretStore === "database" && state?.leftIn !== "infisical") throw withoutFolder(subdomain);

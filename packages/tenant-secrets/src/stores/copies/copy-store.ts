@@ -59,7 +59,7 @@ export function createCopyStore(parts: Parts): SecretStore {
       key.keyVersion === companyKeyVersion ? key : await copiedKeys.forDecryption(company, companyKeyVersion);
     const place = { companyId: company.id, secretKey, version, companyKeyVersion };
     return {
-      ...encryptedSecret(valueKey.valueKey, place, encrypted),
+      ...encryptedSecret(valueKey, place, encrypted),
       expiresAtMs: expiresAtMs ?? undefined,
       copiedFrom: company.home.region,
     };

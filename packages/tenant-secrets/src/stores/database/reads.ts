@@ -74,7 +74,7 @@ export function createReading({
         ? known
         : await companyKeys.forDecryption(company.id, companyKeyVersion);
     const place = { companyId: company.id, secretKey, version, companyKeyVersion };
-    return { ...encryptedSecret(key.valueKey, place, encrypted), expiresAtMs: expiresAtMs ?? undefined };
+    return { ...encryptedSecret(key, place, encrypted), expiresAtMs: expiresAtMs ?? undefined };
   };
 
   /** With what a share of the uses gets in its place. */
@@ -128,7 +128,8 @@ export function createReading({
           const active = rows.map(async ({ stage, leftMs, ...row }): Promise<ActiveVersion> => {
             const encrypted = await take(company, row);
             if (stage !== "previous") return { stage, encrypted };
-            return { stage, encrypted: { ...encrypted, ttlMs: leftMs }, until: askedAt + leftMs };
+            const ttlMs = Math.min(leftMs, encrypted.ttlMs ?? Infinity);
+            return { stage, encrypted: { ...encrypted, ttlMs }, until: askedAt + leftMs };
           });
           const [first, ...others] = await Promise.all(active);
           return first && [first, ...others];
