@@ -65,6 +65,7 @@ const fitting: Readonly<Record<string, string>> = {
 const fittingOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "companies delete": { after: "30d", "backups-kept-days": "30", confirm: "acmecorp" },
   "companies move": { to: "us" },
+  "companies set-external-key": { key: "arn:aws:kms:eu-central-1:111122223333:key/fake" },
   "companies take-over": { from: "eu" },
 };
 

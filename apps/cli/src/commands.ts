@@ -60,6 +60,12 @@ export const commands: ReadonlyMap<string, Entry> = new Map([
     "companies create": ["createCommand", "Create a company"],
     "companies rename": ["renameCommand", "Give a company another subdomain"],
     "companies set-recovery": ["setRecoveryCommand", "Set how long removed secrets can be restored"],
+  }),
+  ...of(() => import("./commands/external-key.ts"), {
+    "companies external-key": ["showCommand", "Show the key that a company's keys are wrapped by"],
+    "companies set-external-key": ["setCommand", "Have a company's keys wrapped by a key of its own"],
+  }),
+  ...of(() => import("./commands/companies.ts"), {
     "companies suspend": ["suspendCommand", "Shut a company's secrets, for everyone"],
     "companies resume": ["resumeCommand", "Open a suspended company again"],
   }),

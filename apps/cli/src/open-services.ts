@@ -7,6 +7,7 @@ import {
   type Database,
 } from "@repo/db";
 import { EnvironmentError } from "@repo/environment";
+import { createAwsKms } from "@repo/external-keys";
 import { createInfisicalClient, infisicalOptionsOf, infisicalVariables } from "@repo/infisical";
 import { createOutbound, outboundVariables } from "@repo/outbound";
 import {
@@ -42,6 +43,7 @@ const shape = {
   ...driverVariables,
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).optional(),
   SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).optional(),
+  AWS_KMS_URL: z.url({ protocol: /^https?$/ }).optional(),
 };
 
 /**
@@ -66,6 +68,7 @@ export async function openServices(): Promise<OpenServices> {
     cache: false,
     region: variables.MASTER_KEY_REGION,
     address: variables.PUBLIC_URL,
+    externalKeys: createAwsKms({ url: variables.AWS_KMS_URL }),
     operatorApprovals: variables.OPERATOR_APPROVALS,
     checks: {
       ...providerChecks({ stripe: variables.STRIPE_API_URL, sendgrid: variables.SENDGRID_API_URL }),

@@ -8,6 +8,7 @@ import {
   type Database,
 } from "@repo/db";
 import { EnvironmentError } from "@repo/environment";
+import { createAwsKms } from "@repo/external-keys";
 import {
   createInfisicalClient,
   infisicalOptionsOf,
@@ -109,6 +110,8 @@ export async function bootstrap(main: (runtime: Runtime) => Promise<void>): Prom
         maxEntries: env.CACHE_MAX_ENTRIES,
         maxBytes: env.CACHE_MAX_MEBIBYTES * 1024 * 1024,
       },
+      externalKeys: createAwsKms({ url: env.AWS_KMS_URL }),
+      externalKeyTtlMs: env.EXTERNAL_KEY_TTL_SECONDS * 1000,
       backupDestination: backupDestinationOf(env),
       mail: mailOf(env),
       onAlarm: ({ code, message, diagnosis }: TenantSecretsError) =>

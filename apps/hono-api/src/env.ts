@@ -143,6 +143,10 @@ export const apiVariables = {
   ...driverVariables,
   STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
   SENDGRID_API_URL: z.url({ protocol: /^https?$/ }).default("https://api.sendgrid.com"),
+  /** Another server than AWS's own for the keys that companies have in AWS KMS. */
+  AWS_KMS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** For how many seconds a key that one of those has opened is used. */
+  EXTERNAL_KEY_TTL_SECONDS: wholeNumber.pipe(z.int().min(10).max(300)).default(60),
   LOG_LEVEL: z.enum(logLevels).default("info"),
   JOBS: z.enum(["in-process", "none"]).default("in-process"),
 } as const;

@@ -8,6 +8,7 @@ import { Badge } from "../ui/badge.tsx";
 import { Copy } from "../ui/copy.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Notice } from "../ui/notice.tsx";
+import { ExternalKey } from "../settings/external-key.tsx";
 import { Time } from "../ui/time.tsx";
 import { CompanyLeaving } from "./company-leaving.tsx";
 import { CompanyPeople } from "./company-people.tsx";
@@ -15,7 +16,7 @@ import { CompanySettings } from "./company-settings.tsx";
 import { CompanyShutdown } from "./company-shutdown.tsx";
 import { CompanyStoreSection } from "./migration/company-store.tsx";
 import { CompanyRegions } from "./regions/company-regions.tsx";
-import { Facts } from "./section.tsx";
+import { Facts, Section } from "./section.tsx";
 import { stateOf, storeWords, type Company } from "./words.ts";
 
 /** One company, as operators see it: without its secrets. */
@@ -48,6 +49,11 @@ export function CompanyPage(): ReactNode {
             {company.shreddedAt === undefined && <CompanyRegions company={subdomain} />}
             <CompanyPeople company={subdomain} />
             {company.shreddedAt === undefined && <CompanySettings company={company} />}
+            {company.shreddedAt === undefined && (
+              <Section title="External key">
+                <ExternalKey company={subdomain} isOwner={false} maySet />
+              </Section>
+            )}
             {company.shreddedAt === undefined && <CompanyLeaving company={company} />}
             <CompanyShutdown company={company} />
           </>

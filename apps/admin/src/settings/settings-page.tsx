@@ -4,6 +4,7 @@ import { useTRPC } from "../api.ts";
 import { useCompany } from "../frame/account.ts";
 import { Page } from "../frame/page.tsx";
 import { Loaded } from "../ui/loaded.tsx";
+import { ExternalKey } from "./external-key.tsx";
 import { CompanyKey } from "./company-key.tsx";
 import { Exports } from "./exports.tsx";
 import { SecondFactor } from "./second-factor.tsx";
@@ -13,7 +14,7 @@ import { storeWords } from "./words.ts";
 
 /** How the secrets of the company are kept, and what it asks of its people. */
 export function SettingsPage(): ReactNode {
-  const { subdomain: company, can } = useCompany();
+  const { subdomain: company, role, can } = useCompany();
   const trpc = useTRPC();
   const settings = useQuery(trpc.companies.settings.queryOptions({ company }));
   const capabilities = useQuery(trpc.secrets.capabilities.queryOptions({ company }));
@@ -35,6 +36,14 @@ export function SettingsPage(): ReactNode {
                 Operators can set 7 to 90 days.
               </p>
             </Section>
+            {can("rotate") && (
+              <Section
+                title="External key"
+                text="A key in AWS KMS of the company, without which none of its values in the database opens."
+              >
+                <ExternalKey company={company} isOwner={role === "owner"} maySet={role === "owner"} />
+              </Section>
+            )}
             <Section
               title="Company key"
               text="Each value in the database is encrypted under the key of this company. Operators make a new one."

@@ -33,6 +33,8 @@ const typeWords: Readonly<Record<NotificationType, string>> = {
   "company.deletion_due": "A company is deleted soon",
   "company.kept": "The deletion of a company was undone",
   "company.deleted": "A company was deleted",
+  "company.external_key_changed": "The external key of a company changed",
+  "company.external_key_unavailable": "The external key of a company does not open",
   "company.drift": "Infisical and the database differ",
   "key.rotated": "A key was rotated",
   "key.shredded": "The keys of a company were destroyed",

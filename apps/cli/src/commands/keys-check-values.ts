@@ -15,7 +15,8 @@ together. Works on the database and Infisical themselves and not through an API.
     const checked = await asOperator((secrets, caller) => secrets.checkValues(caller));
     if (json) printJson(checked);
     else {
-      const { companies, inInfisical, current, otherVersions, destroyed, failed, failures } = checked;
+      const { companies, inInfisical, current, otherVersions, destroyed, needExternalKey, failed, failures } =
+        checked;
       if (failures.length > 0)
         print(
           table(
@@ -26,6 +27,10 @@ together. Works on the database and Infisical themselves and not through an API.
       print(
         `${companies} companies, ${inInfisical} of them with their values in Infisical, which were not checked.\n${current} current values and ${otherVersions} other versions decrypt; ${destroyed} are destroyed; ${failed} do not decrypt.`,
       );
+      if (needExternalKey > 0)
+        print(
+          `${needExternalKey} need the key of their company, which refuses or does not answer. That is no damage.`,
+        );
     }
     if (checked.failed > 0) throw new IncompleteError("Some values do not decrypt.");
   },

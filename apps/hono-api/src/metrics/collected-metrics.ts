@@ -214,6 +214,10 @@ export function registerCollected(
     "Audit events that the database rejected for their content",
     () => secrets.measurements().eventsLost,
   );
+  counterBy("external_key_failures_total", "Calls to companies' own keys that failed", {
+    label: "fault",
+    read: () => secrets.measurements().externalKeyFailures,
+  });
   gauge("database_calls_pending", "Database calls in flight", () => database.pending());
   gauge("notifications_up", "1 while notifications of other processes arrive", () => Number(isListening()));
   gaugeBy("infisical_breaker", "1 for the current state of the circuit breaker", {

@@ -22,6 +22,7 @@ const nothing = {
   copies: { reads: { eu: 41 }, ageSeconds: { eu: 1.5 } },
   expiredReads: 14,
   eventsLost: 15,
+  externalKeyFailures: { denied: 51, wrong: 52, unavailable: 53 },
 };
 
 const sources: Omit<MetricsSources, "deliveries"> = {
@@ -132,6 +133,9 @@ it("the metrics export recorded values, and collect gauges at each scrape", asyn
     'retention_overdue_seconds{job="prune-runs"} 39',
     "expired_reads_total 14",
     "audit_events_lost_total 15",
+    'external_key_failures_total{fault="denied"} 51',
+    'external_key_failures_total{fault="wrong"} 52',
+    'external_key_failures_total{fault="unavailable"} 53',
     "database_calls_pending 13",
     "notifications_up 0",
     'infisical_breaker{state="closed"} 0',
