@@ -138,7 +138,7 @@ it("T59 shredding takes two operators, and leaves a receipt that the command lin
 });
 
 it("T60 no operator page or answer holds a value or a hint, and reveal by hand is refused", async () => {
-  const value = world.canary("sk_test_fake_operators_see_no_9f41");
+  const value = world.canary("sk_test_fake_operators_see_no_zq7x");
   const client = await world.client("another-company");
   await client.company("another-company").set("STRIPE_SECRET_KEY", value);
   const { page, open, watch } = await world.operator();
@@ -149,11 +149,11 @@ it("T60 no operator page or answer holds a value or a hint, and reveal by hand i
   for (const address of addresses) {
     await open(address.replace("acmecorp", "another-company"));
     await page.waitForLoadState("networkidle");
-    expect(await page.locator("body").textContent()).not.toContain("9f41");
+    expect(await page.locator("body").textContent()).not.toContain("zq7x");
   }
   const texts = await Promise.all(answers);
   expect(texts.length).toBeGreaterThanOrEqual(addresses.length);
-  expect(texts.filter((text) => text.includes("9f41") || text.includes("lastFour"))).toEqual([]);
+  expect(texts.filter((text) => text.includes("zq7x") || text.includes("lastFour"))).toEqual([]);
   const secret = { company: "another-company", secretKey: "STRIPE_SECRET_KEY" };
   const refused = await callByHand(page, "secrets.reveal", { ...secret, purpose: "incident" });
   expect(refused).toContain('"reason":"FORBIDDEN"');

@@ -6,9 +6,11 @@ import { promisify } from "node:util";
 import { connectDatabase, type Database, migrateDatabase } from "@repo/db";
 import { createEmptyDatabase, type TestDatabase } from "@repo/db/testing";
 import { deliveryChatCatalog } from "@repo/delivery-chat";
+import { createAwsKms, type ExternalKeys } from "@repo/external-keys";
+import { startLocalKms } from "@repo/external-keys/emulator";
 import { createInfisicalClient } from "@repo/infisical";
 import { startInfisicalEmulator, type InfisicalEmulator } from "@repo/infisical/emulator";
-import { createTenantSecrets, type TenantSecrets } from "@repo/tenant-secrets";
+import { createTenantSecrets, systemCaller, type TenantSecrets } from "@repo/tenant-secrets";
 import { createTenantSecretsClient } from "@repo/tenant-secrets/client";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -20,6 +22,9 @@ import { startServer, variablesOf, type ServerProcess } from "./testing/spawn.ts
 // What an upgrade and a rollback are: docs/upgrades.md. Each is run with the programs of the last release as they were.
 
 const companies = ["acmecorp", "codewiser"] as const;
+/** One that gets a key of its own. */
+const withOwnKey = "another-company";
+const product = systemCaller("test", { verbs: ["use"], secretKeys: ["*"] });
 const writers = 3;
 
 let last: LastRelease;
@@ -58,7 +63,7 @@ const preparation = `
   const secrets = createTenantSecrets({ database, infisical, catalog: deliveryChatCatalog, cache: false });
   const operator = { actor: { kind: "operator", id: "test-operator" } };
   for (const subdomain of companies)
-    await secrets.admin.companies.create(operator, { subdomain, secretStore: subdomain === "acmecorp" ? "database" : "hybrid" });
+    await secrets.admin.companies.create(operator, { subdomain, secretStore: subdomain === "codewiser" ? "hybrid" : "database" });
   const { apiKey } = await secrets.admin.apiKeys.create(operator, {
     name: "load", companies, platform: true, verbs: ["describe", "use", "write", "delete"], secretKeys: ["*"],
     expiresAt: new Date(Date.now() + 3_600_000),
@@ -92,7 +97,11 @@ async function runWithLastRelease(program: string): Promise<unknown> {
   const file = path.join(last.folder, `apps/hono-api/src/program-${randomBytes(4).toString("hex")}.ts`);
   await writeFile(file, program);
   const { siteUrl, clientId, clientSecret, projectId } = emulator;
-  const given = { urls: database.urls, emulator: { siteUrl, clientId, clientSecret, projectId }, companies };
+  const given = {
+    urls: database.urls,
+    emulator: { siteUrl, clientId, clientSecret, projectId },
+    companies: [...companies, withOwnKey],
+  };
   const { stdout } = await promisify(execFile)(process.execPath, [file, JSON.stringify(given)]);
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
 }
@@ -174,8 +183,11 @@ async function stop({ process: stopping }: Serving): Promise<void> {
   expect(await stopping.ended).toBe(0);
 }
 
+let prepared: z.infer<typeof Prepared>;
+
 test("an upgrade from the last release and a rollback to it fail no request, and lose no value, version or event", async () => {
-  const { apiKey: credential, token } = Prepared.parse(await runWithLastRelease(preparation));
+  prepared = Prepared.parse(await runWithLastRelease(preparation));
+  const { apiKey: credential, token } = prepared;
   const before = await start("last");
   let serving = [before.url];
   const load = startLoad(credential, () => serving);
@@ -216,6 +228,38 @@ test("an upgrade from the last release and a rollback to it fail no request, and
   console.log(`${load.calls()} calls, none failed, of release ${last.release} and this one`);
   expect(await runWithLastRelease(verification)).toEqual([]);
   await expectWhole(written);
+});
+
+test("the last release refuses a company under a key of its own, and serves the others", async () => {
+  const kms = await startLocalKms();
+  const through = ({ url }: Serving, company: string) =>
+    createTenantSecretsClient({ url, credential: prepared.apiKey, catalog: deliveryChatCatalog }).company(
+      company,
+    );
+  const before = await start("last");
+  try {
+    const refused = { code: "INTEGRITY_FAILURE" };
+    const read = () => through(before, withOwnKey).get("CUSTOM_A");
+    await through(before, withOwnKey).set("CUSTOM_A", "first");
+    expect(await read()).toBe("first");
+    await withThisRelease(async (secrets) => {
+      await secrets.admin.externalKey.set(operator, withOwnKey, kms.addKey().arn);
+      await secrets.admin.companyKeyRotation.rotateCompanyKey(operator, withOwnKey);
+      expect((await secrets.admin.externalKey.get(operator, withOwnKey)).state).toBe("in-force");
+      expect(await secrets.company(withOwnKey, product).get("CUSTOM_A")).toBe("first");
+    }, createAwsKms(kms));
+    // What it has cached goes with the keys that were destroyed.
+    await expect.poll(() => read().catch((error: unknown) => error)).toMatchObject(refused);
+    await expect(through(before, withOwnKey).set("CUSTOM_A", "second")).rejects.toMatchObject(refused);
+    await through(before, "acmecorp").set("CUSTOM_A", "other");
+    expect(await through(before, "acmecorp").get("CUSTOM_A")).toBe("other");
+    await withThisRelease(async (secrets) => {
+      expect(await secrets.company(withOwnKey, product).get("CUSTOM_A")).toBe("first");
+    }, createAwsKms(kms));
+  } finally {
+    await stop(before);
+    await kms.stop();
+  }
 });
 
 /** Deletes an old run of a company by this release's job, whose action the last release does not know. @returns its id */
@@ -277,6 +321,7 @@ async function expectWhole(written: ReadonlyMap<string, readonly string[]>): Pro
 
 async function withThisRelease(
   work: (secrets: TenantSecrets<typeof deliveryChatCatalog>, connection: Database) => Promise<void>,
+  externalKeys?: ExternalKeys,
 ): Promise<void> {
   const { application, maintenance } = database.urls;
   const connection = connectDatabase({ applicationUrl: application, maintenanceUrl: maintenance });
@@ -288,6 +333,7 @@ async function withThisRelease(
       catalog: deliveryChatCatalog,
       cache: false,
       retention: { runDays: 30 },
+      externalKeys,
     });
     await work(secrets, connection);
     await secrets.stop();

@@ -8,7 +8,7 @@ import { Badge } from "../ui/badge.tsx";
 import { Copy } from "../ui/copy.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Notice } from "../ui/notice.tsx";
-import { ExternalKey } from "../settings/external-key.tsx";
+import { ExternalKey } from "../frame/external-key.tsx";
 import { Time } from "../ui/time.tsx";
 import { CompanyLeaving } from "./company-leaving.tsx";
 import { CompanyPeople } from "./company-people.tsx";

@@ -4,7 +4,7 @@ import { useTRPC } from "../api.ts";
 import { useCompany } from "../frame/account.ts";
 import { Page } from "../frame/page.tsx";
 import { Loaded } from "../ui/loaded.tsx";
-import { ExternalKey } from "./external-key.tsx";
+import { ExternalKey } from "../frame/external-key.tsx";
 import { CompanyKey } from "./company-key.tsx";
 import { Exports } from "./exports.tsx";
 import { SecondFactor } from "./second-factor.tsx";

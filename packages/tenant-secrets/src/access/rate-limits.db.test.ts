@@ -432,7 +432,7 @@ describe("rate limit on sensitive calls", () => {
       if (code !== "TOO_MANY_REQUESTS") ordinary.push(path);
     }
     const looks =
-      /\.(list|publicKeys|capabilities|history|describe|removed|stamp|summary|proof|health|identity|status)$|^(migrations\.(companies|status|report)|keys\.(status|report|backups)|(runs|companies|me)\.get|webhooks\.(eventTypes|deliveries)|rotation\.(policies|runs|run)|companies\.(receipt|settings|deletion)|exports\.receipt|regions\.receipts|me\.active)$/;
+      /\.(list|publicKeys|capabilities|history|describe|removed|stamp|summary|proof|health|identity|status)$|^(migrations\.(companies|status|report)|keys\.(status|report|backups)|(runs|companies|me)\.get|webhooks\.(eventTypes|deliveries)|rotation\.(policies|runs|run)|companies\.(receipt|settings|deletion|externalKey)|exports\.receipt|regions\.receipts|me\.active)$/;
     const reads = /^secrets\.(read|readMany|readActive|reportOutcome)$/;
     const writes =
       /^secrets\.(write|writeMany|generate|import|stage|promote|discard|rollback|setExpiry|remove|restore|purge)$/;

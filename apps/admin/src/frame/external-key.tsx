@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent, type ReactNode } from "react";
 import type { ApiAnswers } from "@repo/tenant-secrets/client";
 import { useTRPC, useTRPCClient } from "../api.ts";
-import { useConfirmedChange } from "../frame/confirmed-change.ts";
+import { useConfirmedChange } from "./confirmed-change.ts";
 import { Button } from "../ui/button.tsx";
 import { ConfirmDialog, Dialog } from "../ui/dialog.tsx";
 import { TextField } from "../ui/field.tsx";
