@@ -1,12 +1,9 @@
 import { sql } from "drizzle-orm";
-import { z } from "zod";
 import type { Database, Statements } from "@repo/db";
 import { TenantSecretsError } from "@repo/catalog";
 
 /** Milliseconds that the clock of a process may differ from the database's before an operator is told. */
 const mostOffMs = 60_000;
-
-const Now = z.tuple([z.object({ now: z.number() })]);
 
 /** The database's clock, in milliseconds of Unix time. */
 export async function clockMs(statements: Statements): Promise<number> {
@@ -20,11 +17,7 @@ export async function clockMs(statements: Statements): Promise<number> {
 /** @returns by how many seconds the clock of this process is ahead of the database's, to half a round trip */
 export async function measureClock({ acrossCompanies }: Pick<Database, "acrossCompanies">): Promise<number> {
   const before = Date.now();
-  const [{ now }] = Now.parse([
-    ...(await acrossCompanies((statements) =>
-      statements.execute(sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`),
-    )),
-  ]);
+  const now = await acrossCompanies(clockMs);
   return ((before + Date.now()) / 2 - now) / 1000;
 }
 

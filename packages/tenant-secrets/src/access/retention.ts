@@ -34,7 +34,7 @@ const Kept = z.object({
   runDays: z.int().nullable(),
   auditDays: z.int().nullable(),
 });
-/** What is kept, and for how long. */
+/** How many versions of a secret keep their values, and for how many days values, deliveries, runs and events stay. */
 export type Kept = Readonly<z.infer<typeof Kept>>;
 
 export interface Retention {

@@ -46,8 +46,7 @@ export function createOpenedKeys(): OpenedKeys {
           cacheIn(keys, keyVersion, loading);
         }
         const { key, lease } = await loading;
-        if (lease === undefined) return key;
-        if (lease.isLive()) return key;
+        if (lease === undefined || lease.isLive()) return key;
         // The first of those who wait here loads it again.
         if (keys.get(keyVersion) === loading) keys.delete(keyVersion);
       }

@@ -10,7 +10,7 @@ const renewAfterPart = 3 / 4;
 /** The time for which a key may be used. A use of the key has the external key asked again in good time. */
 export interface Lease {
   readonly isLive: () => boolean;
-  /** The key, whose parts throw once the time is over, whoever holds it. @throws {ExternalKeyError} at the use of a part */
+  /** The key, whose parts throw once the time is over, for every holder of it. @throws {ExternalKeyError} at the use of a part */
   readonly key: CompanyKey;
 }
 
